@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# Functions that declare the rooms of the house and their tests.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+find_program(HEADGATE_CCACHE ccache)
+if(HEADGATE_CCACHE)
+  # Precompiled headers hash the same only when time stamps and defines are left out of the key.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${HEADGATE_CCACHE})
+endif()
+
+set(HEADGATE_SANITIZE "" CACHE STRING "address, thread or empty")
+add_library(headgate_options INTERFACE)
+target_include_directories(headgate_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(headgate_options INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow -Werror -gline-tables-only -fno-omit-frame-pointer)
+target_link_options(headgate_options INTERFACE -fuse-ld=lld)
+if(HEADGATE_SANITIZE STREQUAL "address")
+  target_compile_options(headgate_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  target_link_options(headgate_options INTERFACE -fsanitize=address,undefined)
+elseif(HEADGATE_SANITIZE STREQUAL "thread")
+  target_compile_options(headgate_options INTERFACE -fsanitize=thread)
+  target_link_options(headgate_options INTERFACE -fsanitize=thread)
+endif()
+
+# headgate_room(NAME SOURCES a.cpp ... MAY_USE lower rooms ... LIBRARIES private third parties ...)
+# declares the static library headgate_NAME. Third-party libraries stay private to the room.
+function(headgate_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;MAY_USE;LIBRARIES" ${ARGN})
+  add_library(headgate_${name} STATIC ${ROOM_SOURCES})
+  target_link_libraries(headgate_${name} PUBLIC headgate_options fmt::fmt)
+  foreach(lower ${ROOM_MAY_USE})
+    target_link_libraries(headgate_${name} PUBLIC headgate_${lower})
+  endforeach()
+  target_link_libraries(headgate_${name} PRIVATE ${ROOM_LIBRARIES})
+endfunction()
+
+# headgate_test(NAME SOURCES a_test.cpp ... LINKS targets ... LABELS labels ...) declares one
+# GoogleTest program headgate_NAME_test; CTest runs it as one test per TEST().
+function(headgate_test name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;LINKS;LABELS" ${ARGN})
+  add_executable(headgate_${name}_test ${TEST_SOURCES})
+  target_link_libraries(headgate_${name}_test PRIVATE ${TEST_LINKS} headgate_options
+    GTest::gtest GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(headgate_${name}_test TEST_PREFIX ${name}.
+    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS "${TEST_LABELS}")
+endfunction()

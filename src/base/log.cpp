@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/log.hpp"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace headgate {
+namespace {
+
+spdlog::logger& logger() {
+  static const auto instance = [] {
+    auto created = spdlog::stderr_logger_mt("headgate");
+    created->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+    created->flush_on(spdlog::level::info);
+    return created;
+  }();
+  return *instance;
+}
+
+spdlog::level::level_enum spdlog_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug: return spdlog::level::debug;
+    case LogLevel::info: return spdlog::level::info;
+    case LogLevel::warning: return spdlog::level::warn;
+    case LogLevel::error: return spdlog::level::err;
+    case LogLevel::critical: return spdlog::level::critical;
+  }
+  return spdlog::level::info;
+}
+
+// Quotes a value that would not read as one word; control characters become escapes, so that no
+// value can begin a line of its own.
+void append_value(std::string& line, const std::string& value) {
+  const bool is_word =
+      !value.empty() && value.find_first_of(" \"=\\\n\r\t") == std::string::npos;
+  if (is_word) {
+    line += value;
+    return;
+  }
+  line += '"';
+  for (char c : value) {
+    if (c == '"' || c == '\\') {
+      line += '\\';
+      line += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      line += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
+    } else {
+      line += c;
+    }
+  }
+  line += '"';
+}
+
+}  // namespace
+
+void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+  if (!is_logged(level)) return;
+  std::string line(event);
+  for (const LogField& field : fields) {
+    line += ' ';
+    line += field.key;
+    line += '=';
+    append_value(line, field.value);
+  }
+  logger().log(spdlog_level(level), "{}", line);
+}
+
+void set_log_level(LogLevel level) { logger().set_level(spdlog_level(level)); }
+bool is_logged(LogLevel level) { return logger().should_log(spdlog_level(level)); }
+
+}  // namespace headgate
