@@ -12,6 +12,59 @@ bool is_write(const Operation& operation) {
          !std::holds_alternative<operation::GetRange>(operation);
 }
 
+const WriteOptions* options_of(const Operation& operation) {
+  return std::visit(
+      [](const auto& o) -> const WriteOptions* {
+        if constexpr (requires { o.options; }) return &o.options;
+        return nullptr;
+      },
+      operation);
+}
+
+namespace {
+
+Errc check_key(const Key& key) {
+  return key.tag.size() > kMaxTagBytes || key.name.size() > kMaxNameBytes ? Errc::too_large
+                                                                          : Errc::ok;
+}
+
+Errc check_options(const Key& key, const WriteOptions& options) {
+  if (options.expires && !may_expire(key.kind)) return Errc::invalid_argument;
+  if (options.feed_entry && options.feed_entry->size() > kMaxFeedEntryBytes) return Errc::too_large;
+  return Errc::ok;
+}
+
+Errc check_conditions(const operation::Insert& insert) {
+  for (const Condition& condition : insert.conditions) {
+    if (condition.key.database != insert.key.database || condition.key.tag != insert.key.tag)
+      return Errc::invalid_argument;
+    if (check_key(condition.key) != Errc::ok) return Errc::too_large;
+  }
+  return Errc::ok;
+}
+
+template <class O>
+Errc check_one(const O& o) {
+  if (const Errc code = check_key(o.key); code != Errc::ok) return code;
+  if constexpr (requires { o.value; }) {
+    if (o.value.size() > kMaxValueBytes) return Errc::too_large;
+  }
+  if constexpr (requires { o.bytes; }) {
+    if (o.bytes.size() > kMaxValueBytes) return Errc::too_large;
+  }
+  if constexpr (requires { o.conditions; }) {
+    if (const Errc code = check_conditions(o); code != Errc::ok) return code;
+  }
+  if constexpr (requires { o.options; }) return check_options(o.key, o.options);
+  return Errc::ok;
+}
+
+}  // namespace
+
+Errc check(const Operation& operation) {
+  return std::visit([](const auto& o) { return check_one(o); }, operation);
+}
+
 Task<Reply> Bucket::one(Operation operation, Deadline deadline) {
   std::vector<Operation> operations;
   operations.push_back(std::move(operation));

@@ -22,8 +22,8 @@ enum class Durability : std::uint8_t {
   disk,    ///< survives power failure
 };
 
-/// Holds if the value at `key`, of the same partition as the write it belongs to, begins with
-/// `prefix`; without `prefix`, if there is no value.
+/// Holds if the value at `key` begins with `prefix`; without `prefix`, if there is no value. `key`
+/// has the database and the tag of the write's key, else `invalid_argument`.
 struct Condition {
   Key key;
   std::optional<std::string> prefix;
@@ -32,12 +32,13 @@ struct Condition {
 struct WriteOptions {
   Durability durability = Durability::memory;
   /// Executed only while the partition is under this history, else `rolled_back` (R4b).
-  std::optional<HistoryId> if_history;
+  std::optional<HistoryId> if_history = {};
   /// Enters the write in the mutation feed of its partition, with these bytes. An older entry of
-  /// the same key may disappear from the feed (F9).
-  std::optional<std::string> feed_entry;
-  /// The value is absent from then on. Only for kinds that may have a time to live.
-  std::optional<WallTime> expires;
+  /// the same key may disappear from the feed (F9). A write without it leaves the feed as it is.
+  std::optional<std::string> feed_entry = {};
+  /// The value is absent from then on. Absent: never (append and increment: as before). Only for
+  /// kinds that may_expire(), else `invalid_argument`.
+  std::optional<WallTime> expires = {};
 };
 
 namespace operation {
@@ -81,7 +82,8 @@ struct Append {
   WriteOptions options = {};
 };
 /// Adds to a counter, which begins at 0. `number` is the new value. Not idempotent. A counter is
-/// read by Get: `number`.
+/// read by Get: `number`. A key holds bytes or a counter, by its first write: append to a counter
+/// and increment of bytes are `invalid_argument`.
 struct Increment {
   Key key;
   std::uint64_t delta = 1;
@@ -94,8 +96,19 @@ using Operation =
     std::variant<operation::Get, operation::GetRange, operation::Insert, operation::Replace,
                  operation::Remove, operation::Append, operation::Increment>;
 
+/// Larger ones are refused: `too_large`, not done.
+inline constexpr std::size_t kMaxTagBytes = 1'024;
+inline constexpr std::size_t kMaxNameBytes = 4'096;
+/// Of the bytes of one operation, and of a value that grows by appending.
+inline constexpr std::size_t kMaxValueBytes = 64u << 20;
+inline constexpr std::size_t kMaxFeedEntryBytes = 1u << 20;
+
 const Key& key_of(const Operation& operation);
 bool is_write(const Operation& operation);
+/// Null for reads.
+const WriteOptions* options_of(const Operation& operation);
+/// What every bucket refuses by itself: too_large, invalid_argument; else ok.
+Errc check(const Operation& operation);
 
 /// Answer to one operation. `status` is `ok`, one of the refusals named at the operation, or
 /// - unavailable, overloaded, no_space, too_large, invalid_argument: not done;
@@ -103,11 +116,11 @@ bool is_write(const Operation& operation);
 /// - timeout_unknown_outcome: done, not done, or still to be done (reads: simply no answer).
 struct Reply {
   Errc status = Errc::ok;
-  std::string bytes;             ///< Get, GetRange
-  std::uint64_t number = 0;      ///< GetRange, Append: length; Get of a counter, Increment: value
-  Cas cas;                       ///< Get, Insert, Replace: the value's version
-  PartitionPosition position;    ///< of a write with a feed entry
-  HistoryId history;             ///< the partition's, at that moment; 0 if there was no answer
+  std::string bytes = {};    ///< Get, GetRange
+  std::uint64_t number = 0;  ///< GetRange, Append: length; Get of a counter, Increment: value
+  Cas cas = {};              ///< Get, Insert, Replace: the value's version
+  PartitionPosition position = {};  ///< of a write with a feed entry
+  HistoryId history = {};           ///< the partition's, at that moment; 0 if there was no answer
 
   bool ok() const { return status == Errc::ok; }
 };
@@ -142,12 +155,14 @@ class MutationFeed {
 
   /// The next entries, at least one and at most `limit`, or none at the deadline.
   /// Errors: `rolled_back` once for each new history whose start lies before the reader's
-  /// position: it has been moved back to that start, see positions(). `unavailable`.
+  /// position: it has been moved back to that start, see positions(). The start lies before every
+  /// entry that the reader never saw because a write that is now lost had superseded it.
+  /// `unavailable`.
   virtual Task<Result<std::vector<FeedEntry>>> next(std::size_t limit, Deadline deadline) = 0;
   /// After the last entry returned.
   virtual FeedPositions positions() const = 0;
-  /// The last position of every partition that next() can show now; the feed was drained (R8) when
-  /// positions() has reached what this returned.
+  /// The position of the database's last entry in every partition that next() can show now; the
+  /// feed was drained (R8) when positions() has reached what this returned.
   virtual Task<Result<FeedPositions>> heads(Deadline deadline) = 0;
 };
 
@@ -176,10 +191,10 @@ class Bucket {
   /// Up to `limit` values of (database, kind, tag) in the order of their names, beginning with the
   /// first name >= `from`, or, in reverse, the first name <= `from` (an empty `from`: the last).
   struct Scan {
-    DatabaseId database;
+    DatabaseId database = {};
     KeyKind kind{};
-    std::string tag;
-    std::string from;
+    std::string tag = {};
+    std::string from = {};
     std::size_t limit = 1000;
     bool in_reverse = false;
   };
@@ -209,7 +224,7 @@ class Bucket {
 
   virtual PartitionNumber partition_of(const Key& key) const = 0;
   virtual std::size_t partition_count() const = 0;
-  /// Histories last seen in replies, by partition. Never suspends.
+  /// Histories last seen in replies, by partition; 0 where there was none yet. Never suspends.
   virtual std::vector<HistoryId> histories() const = 0;
 
   // One operation each, by pipeline().

@@ -13,18 +13,18 @@ namespace headgate {
 /// (docs/key-layout.md): never reuse one.
 enum class KeyKind : std::uint8_t {
   // Base bucket.
-  database = 1,         ///< a database's name and configuration (database number 0)
-  document = 2,         ///< document envelope; writes carry a feed entry
-  principal = 3,        ///< user or role; writes carry a feed entry
-  local_document = 4,   ///< `_local/ID`; may have a time to live
-  attachment = 5,       ///< attachment bytes by document and digest
-  revision_body = 6,    ///< body of a revision that is not the winner
-  released = 7,         ///< a range of unused sequences; writes carry a feed entry
-  stable_copy = 8,      ///< base bucket's copy of the stable record (R14)
-  session = 9,          ///< may have a time to live
+  database = 1,        ///< a database's name and configuration (database number 0)
+  document = 2,        ///< document envelope; writes carry a feed entry
+  principal = 3,       ///< user or role; writes carry a feed entry
+  local_document = 4,  ///< `_local/ID`; may have a time to live
+  attachment = 5,      ///< attachment bytes by document and digest
+  revision_body = 6,   ///< body of a revision that is not the winner
+  released = 7,        ///< a range of unused sequences; writes carry a feed entry
+  stable_copy = 8,     ///< base bucket's copy of the stable record (R14)
+  session = 9,         ///< may have a time to live
   // Cache bucket.
-  block = 32,           ///< cache block of a channel
-  block_record = 33,    ///< directory record of an append block
+  block = 32,         ///< cache block of a channel
+  block_record = 33,  ///< directory record of an append block
   channel_counter = 34,
   sequence_document = 35,
   dead_ranges = 36,     ///< buried ranges of sequences (R8)
@@ -32,6 +32,11 @@ enum class KeyKind : std::uint8_t {
   horizon = 38,         ///< the horizon (R6)
   access_counter = 39,  ///< raised before a revocation is acknowledged (R5b)
 };
+
+/// Values of these kinds may have a time to live (WriteOptions::expires); all others never (R19).
+constexpr bool may_expire(KeyKind kind) {
+  return kind == KeyKind::local_document || kind == KeyKind::session;
+}
 
 /// Address of one value. Keys of one database with the same `tag` lie in one partition: they fail
 /// over together and lose one common suffix of their writes. `name` orders keys within
