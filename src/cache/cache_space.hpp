@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "base/environment.hpp"
+#include "bucket/bucket.hpp"
+#include "cache/channel_id.hpp"
+
+namespace headgate {
+
+enum class BlockFormat : std::uint8_t {
+  append,   ///< entries added by atomic append; blocks numbered by fill (append-blocks)
+  indexed,  ///< two bits a sequence, written by read and compare-and-swap
+};
+
+/// Who does the cache work of a write.
+enum class CacheWrites : std::uint8_t {
+  frontend,  ///< the node that accepted the write
+  feed,      ///< the cache writer alone, from the mutation feed
+};
+
+/// Settings of one database's cache. The block format and capacity are part of what is stored.
+struct CacheSettings {
+  BlockFormat block_format = BlockFormat::append;
+  CacheWrites cache_writes = CacheWrites::frontend;
+  std::uint32_t block_capacity = 1024;  ///< entries (append) or sequences (indexed) of one block
+  bool has_star_channel = true;         ///< every write is entered in "*", too
+  std::chrono::nanoseconds gap_timeout = std::chrono::seconds(1);
+  /// How long a front end may take from its base write to its sequence document before the cache
+  /// writer does the work itself. Too short costs work, never correctness.
+  std::chrono::nanoseconds repair_delay = std::chrono::milliseconds(250);
+  std::chrono::nanoseconds poll = std::chrono::milliseconds(250);
+  std::chrono::nanoseconds publish_interval = std::chrono::milliseconds(5);
+  std::uint32_t max_early = 10'000;  ///< entries above stable that one pass may meet
+  std::chrono::nanoseconds operation_timeout = std::chrono::seconds(5);
+  std::size_t reader_entries = 1'000'000;     ///< block entries kept in memory by one reader
+  std::size_t reader_documents = 100'000;     ///< sequence documents kept in memory by one reader
+};
+
+/// The cache bucket of one database as its parts see it: where its keys lie, how long a call may
+/// take. Confined to the executor of its environment. The environment and bucket must outlive it.
+struct CacheSpace {
+  Environment& environment;
+  Bucket& bucket;
+  DatabaseId database;
+  CacheSettings settings;
+
+  Deadline deadline() const { return environment.now() + settings.operation_timeout; }
+
+  Key block_key(const ChannelId& channel, std::uint64_t block) const;
+  /// Directory record of block `block` >= 1.
+  Key record_key(const ChannelId& channel, std::uint64_t block) const;
+  Key counter_key(const ChannelId& channel) const;
+  Key sequence_key(Sequence sequence) const;
+  Key dead_ranges_key() const;
+  Key stable_key() const;
+  Key access_counter_key() const;
+};
+
+/// Sequence documents of this many adjacent sequences share one partition.
+inline constexpr std::uint64_t kSequencesPerTag = 1000;
+
+/// Key of the base bucket's copy of the stable record.
+Key stable_copy_key(DatabaseId database);
+
+/// What the parts of the cache room tell whoever lets changes feeds wait. Called on the executor;
+/// must not suspend.
+class ChangeListener {
+ public:
+  virtual ~ChangeListener() = default;
+  /// Something new may be found in these channels above stable (R1: "wake the waiting feeds").
+  virtual void channels_changed(const std::vector<ChannelId>& channels) = 0;
+  /// Stable rose; `channels` are those with entries newly at or below it (R15c).
+  virtual void stable_advanced(Sequence stable, const std::vector<ChannelId>& channels) = 0;
+};
+
+}  // namespace headgate

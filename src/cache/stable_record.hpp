@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bucket/bucket.hpp"
+
+namespace headgate {
+
+/// The one record that says how far the cache is complete (R14).
+struct StableRecord {
+  Sequence stable;
+  /// Fencing token: the cache writer that raised it last is in charge.
+  std::uint64_t token = 0;
+  /// Histories under which `stable` holds, by partition: replies of others make a pass void (R15).
+  std::vector<HistoryId> cache_histories;
+  std::vector<HistoryId> base_histories;
+  /// Feed positions up to which every entry is settled at or below `stable`.
+  FeedPositions checkpoint;
+  /// Grows with every buried range, see DeadRanges.
+  std::uint64_t dead_ranges_version = 0;
+
+  std::string encode() const;
+  /// Errors: corrupted, unsupported.
+  static Result<StableRecord> decode(std::string_view bytes);
+
+  friend bool operator==(const StableRecord&, const StableRecord&) = default;
+};
+
+/// Buried ranges of sequences: what a sequence document says, for many numbers at once (R8). A
+/// number in a range is dead even if a zombie's sequence document says otherwise: its feed entry
+/// will be resequenced (R9).
+struct DeadRanges {
+  struct Range {
+    Sequence first;
+    Sequence last;
+    friend bool operator==(const Range&, const Range&) = default;
+  };
+  std::uint64_t version = 0;
+  std::vector<Range> ranges;  ///< ascending, neither touching nor overlapping
+
+  void bury(Sequence first, Sequence last);
+  bool contains(Sequence sequence) const;
+
+  std::string encode() const;
+  /// Errors: corrupted, unsupported.
+  static Result<DeadRanges> decode(std::string_view bytes);
+
+  friend bool operator==(const DeadRanges&, const DeadRanges&) = default;
+};
+
+}  // namespace headgate
