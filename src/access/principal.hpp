@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/channel_name.hpp"
+#include "base/result.hpp"
+#include "base/types.hpp"
+
+namespace headgate {
+
+/// Name of a channel or role -> sequence of the write that granted it.
+using Grants = std::map<std::string, Sequence>;
+
+/// A user as stored (docs/key-layout.md, Principals). The guest has an empty name.
+struct UserRecord {
+  std::string name;
+  std::string password_hash;  ///< crypt(3) text; empty: no password is accepted
+  std::string email;          ///< empty: none
+  bool is_disabled = false;
+  Grants admin_channels;
+  Grants admin_roles;  ///< without "role:"
+  Sequence sequence;   ///< of the write that stored this record
+
+  friend bool operator==(const UserRecord&, const UserRecord&) = default;
+};
+
+/// A role as stored.
+struct RoleRecord {
+  std::string name;
+  Grants admin_channels;
+  Sequence sequence;  ///< of the write that stored this record
+
+  friend bool operator==(const RoleRecord&, const RoleRecord&) = default;
+};
+
+std::string encode(const UserRecord& user);
+std::string encode(const RoleRecord& role);
+/// Errors: corrupted; unsupported (written by a newer Headgate).
+Result<UserRecord> decode_user(std::string_view bytes);
+Result<RoleRecord> decode_role(std::string_view bytes);
+
+/// `names` as grants after a write at `at`: what `before` held keeps its sequence, what is new gets
+/// `at`, what is no longer named is gone.
+Grants regrant(const Grants& before, const std::set<std::string>& names, Sequence at);
+
+/// Adds `more` to `into`; what is in both keeps the lower sequence.
+void merge_grants(Grants& into, const Grants& more);
+
+/// What one role gives to those who have it: its own channels, admin's and documents' together,
+/// and since when the user has the role.
+struct HeldRole {
+  Sequence granted_at;
+  Grants channels;
+};
+
+/// The channels that a principal can read and since which sequence it can: the rights at one
+/// moment. A value; safe from any thread while nobody changes it.
+class EffectiveAccess {
+ public:
+  /// Only `!`.
+  EffectiveAccess();
+  /// Admin requests: every document, also those in no channel. channels() holds `*` at 1.
+  static EffectiveAccess admin();
+  /// A user's rights: the union of `own` (admin_channels), `by_documents` (channels granted to this
+  /// user by access()) and, for each role, its channels at the later of the role's grant and the
+  /// channel's; `!` at 1; of several sequences the lowest. `roles` has the existing roles only.
+  static EffectiveAccess of_user(const Grants& own, const Grants& by_documents,
+                                 std::span<const HeldRole> roles);
+
+  /// True for a document that is in any of these channels now, or for a holder of `*`.
+  /// A document in no channel is for admins and holders of `*`.
+  bool can_read(std::span<const std::string> document_channels) const;
+  bool can_read_channel(std::string_view channel) const { return granted_at(channel).has_value(); }
+  /// Since when the channel is held, by itself or through `*`, whichever came first; absent: not.
+  std::optional<Sequence> granted_at(std::string_view channel) const;
+  bool has_star() const { return star_.has_value(); }
+  bool is_admin() const { return is_admin_; }
+
+  /// Exactly what is held, `!` and `*` among it, by name.
+  const Grants& channels() const { return channels_; }
+  std::vector<std::string> channel_names() const;
+
+  friend bool operator==(const EffectiveAccess&, const EffectiveAccess&) = default;
+
+ private:
+  Grants channels_;
+  std::optional<Sequence> star_;
+  bool is_admin_ = false;
+};
+
+}  // namespace headgate

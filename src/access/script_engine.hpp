@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "access/sync_function.hpp"
+#include "base/result.hpp"
+
+namespace headgate {
+
+/// What one run of a sync function may use. A run over a limit is stopped and its write rejected
+/// with Errc::internal; the runtime is thrown away and the next run gets a new one.
+struct ScriptLimits {
+  /// Processor time of the run's own thread, so that a loaded machine fails no innocent function.
+  /// Each started MiB of documents adds as much again.
+  std::chrono::milliseconds cpu_time{100};
+  /// Time on the clock, whatever the processor time.
+  std::chrono::milliseconds wall_time{2'000};
+  /// Script heap of a runtime; documents over 1 MiB add 12 times their size for the run. The
+  /// engine bounds its own heap exactly and what it takes from malloc only at every tick of the
+  /// watchdog (10 ms): a single built-in call can pass it for a moment.
+  std::size_t heap_bytes = 32u << 20;
+};
+
+/// Longest source text of a sync function, in bytes.
+inline constexpr std::size_t kMaxSyncFunctionBytes = 1u << 20;
+
+/// Compiles `source`: one JavaScript function expression, `function (doc, oldDoc, meta) {...}` or
+/// an arrow function. It can call channel, access, role, requireUser, requireRole, requireAccess,
+/// requireAdmin, expiry and console.log; it sees nothing else of the world, cannot make code from
+/// text, and remembers nothing from one document to the next: all that is global is frozen.
+///
+/// Errors: invalid_argument with a message that names the line, unavailable (no script runtime).
+/// Blocks for some 10 ms when this thread has no runtime yet: call it through run_blocking.
+///
+/// The function's run() may be called on any number of threads. Each thread keeps one runtime
+/// until it ends (about 4 MB) and in it the most recently used functions (kFunctionsPerRuntime).
+/// Time is real time here, also under a simulated Environment.
+Result<std::shared_ptr<const SyncFunction>> compile_sync_function(std::string_view source,
+                                                                  ScriptLimits limits = {});
+
+/// Compiled functions that one thread keeps ready; more are compiled again when needed (about 1
+/// ms).
+inline constexpr std::size_t kFunctionsPerRuntime = 32;
+
+/// Totals of this process, for metrics. Safe from any thread.
+struct ScriptCounters {
+  std::uint64_t runs = 0;
+  std::uint64_t runtimes_started = 0;
+  std::uint64_t timeouts = 0;
+  std::uint64_t out_of_memory = 0;
+};
+ScriptCounters script_counters();
+
+}  // namespace headgate
