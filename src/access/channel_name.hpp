@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "document/json.hpp"  // is_valid_utf8
 
 namespace headgate {
 
@@ -17,8 +18,6 @@ inline constexpr std::string_view kPublicChannel = "!";
 
 inline constexpr std::size_t kMaxChannelNameBytes = 1000;
 inline constexpr std::size_t kMaxPrincipalNameBytes = 239;
-
-bool is_valid_utf8(std::string_view text);
 
 /// Ok for 1 to kMaxChannelNameBytes bytes of UTF-8 without a comma; every other character is
 /// allowed. Errc::invalid_argument says what is wrong, for the client.

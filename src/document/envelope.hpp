@@ -72,12 +72,12 @@ using GrantMap = std::map<std::string, std::map<std::string, Sequence, std::less
 using GrantSets = std::map<std::string, std::set<std::string, std::less<>>, std::less<>>;
 
 /// A sequence that the document used or drew, and what was recorded at it (R7, R10).
-struct RecentSequence {
+struct RecordedSequence {
   Sequence sequence;
   std::vector<std::string> removals;  ///< channels left at it
   std::vector<std::string> grants;    ///< principals whose grants changed at it
 
-  friend bool operator==(const RecentSequence&, const RecentSequence&) = default;
+  friend bool operator==(const RecordedSequence&, const RecordedSequence&) = default;
 };
 
 /// What is kept of one leaf.
@@ -101,7 +101,7 @@ struct DocumentEnvelope {
   /// The leaf written last, when that is not the winner.
   std::optional<Revision> last_written;
   /// Ascending; contains `sequence` and those drawn and abandoned before it.
-  std::vector<RecentSequence> recent;
+  std::vector<RecordedSequence> recent;
   ChannelMap channels;
   GrantMap access;  ///< principal -> channel
   GrantMap roles;   ///< principal -> role
@@ -138,7 +138,7 @@ std::vector<std::string> assign_grants(DocumentEnvelope& envelope, const GrantSe
                                        const GrantSets& roles, Sequence sequence);
 
 /// Enters a number in `recent`, keeping it sorted; what was recorded at it before is added to.
-void record_sequence(DocumentEnvelope& envelope, RecentSequence recent);
+void record_sequence(DocumentEnvelope& envelope, RecordedSequence recent);
 
 /// At kRecentSequencesMax or more, drops those below `below` (the stable sequence, or the durable
 /// floor if a failover may lose writes) but keeps the newest kRecentSequencesMin. Returns the
@@ -165,7 +165,7 @@ ContentChanges settle_contents(DocumentEnvelope& envelope);
 /// history that were recorded at one of `lost` (dead or unlisted numbers) move along; the numbers
 /// themselves and the old sequence stay in `recent`, empty if lost. Returns what `sequence` must
 /// list.
-RecentSequence resequence(DocumentEnvelope& envelope, const std::set<Sequence>& lost,
-                          Sequence sequence);
+RecordedSequence resequence(DocumentEnvelope& envelope, const std::set<Sequence>& lost,
+                            Sequence sequence);
 
 }  // namespace headgate
