@@ -94,14 +94,4 @@ struct FeedRecord {
   friend bool operator==(const FeedRecord&, const FeedRecord&) = default;
 };
 
-/// Feed entry of a KeyKind::released value: unused sequences first..last.
-struct ReleasedRange {
-  Sequence first;
-  Sequence last;
-
-  std::string encode() const;
-  /// Errors: corrupted.
-  static Result<ReleasedRange> decode(std::string_view bytes);
-};
-
 }  // namespace headgate

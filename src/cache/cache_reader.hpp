@@ -64,10 +64,10 @@ class CacheReader {
  public:
   struct Statistics {
     std::uint64_t passes = 0;
-    std::uint64_t stable_reads = 0;     ///< bucket calls that read the stable record
-    std::uint64_t counter_reads = 0;    ///< bucket calls that read channel counters
-    std::uint64_t block_reads = 0;      ///< block and record keys read
-    std::uint64_t document_reads = 0;   ///< sequence documents read
+    std::uint64_t stable_reads = 0;    ///< bucket calls that read the stable record
+    std::uint64_t counter_reads = 0;   ///< bucket calls that read channel counters
+    std::uint64_t block_reads = 0;     ///< block and record keys read
+    std::uint64_t document_reads = 0;  ///< sequence documents read
     std::uint64_t dropped_passes = 0;
   };
 
@@ -84,8 +84,7 @@ class CacheReader {
   /// says how far it is complete). With a star channel turned off, "*" is read from the sequence
   /// documents.
   Task<Result<std::vector<ChannelPage>>> read(PassStart pass, ReadMode mode,
-                                              std::vector<ChannelQuery> queries,
-                                              std::size_t limit);
+                                              std::vector<ChannelQuery> queries, std::size_t limit);
 
   /// Takes over a sequence document that this node has just written, so that its feeds need not
   /// read it.

@@ -36,8 +36,8 @@ struct CacheSettings {
   std::chrono::nanoseconds publish_interval = std::chrono::milliseconds(5);
   std::uint32_t max_early = 10'000;  ///< entries above stable that one pass may meet
   std::chrono::nanoseconds operation_timeout = std::chrono::seconds(5);
-  std::size_t reader_entries = 1'000'000;     ///< block entries kept in memory by one reader
-  std::size_t reader_documents = 100'000;     ///< sequence documents kept in memory by one reader
+  std::size_t reader_entries = 1'000'000;  ///< block entries kept in memory by one reader
+  std::size_t reader_documents = 100'000;  ///< sequence documents kept in memory by one reader
 };
 
 /// The cache bucket of one database as its parts see it: where its keys lie, how long a call may

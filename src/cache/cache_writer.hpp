@@ -46,14 +46,14 @@ class CacheWriter {
   struct Statistics {
     Sequence stable;
     Sequence largest_seen;
-    std::uint64_t entries = 0;        ///< feed entries processed
-    std::uint64_t repairs = 0;        ///< writes whose cache work it did
+    std::uint64_t entries = 0;  ///< feed entries processed
+    std::uint64_t repairs = 0;  ///< writes whose cache work it did
     std::uint64_t resequences = 0;
-    std::uint64_t buried = 0;         ///< sequences
-    std::uint64_t gaps_closed = 0;    ///< ranges
+    std::uint64_t buried = 0;       ///< sequences
+    std::uint64_t gaps_closed = 0;  ///< ranges
     std::uint64_t published = 0;
-    std::uint64_t awaited = 0;        ///< writes whose front end is still at work
-    std::uint64_t gaps = 0;           ///< ranges not accounted for now
+    std::uint64_t awaited = 0;  ///< writes whose front end is still at work
+    std::uint64_t gaps = 0;     ///< ranges not accounted for now
   };
 
   explicit CacheWriter(Dependencies dependencies);

@@ -33,7 +33,7 @@ struct WriteFence {
 class FrontEndCacheWriter {
  public:
   enum class Outcome : std::uint8_t {
-    complete,       ///< the sequence document is there and names this write
+    complete,         ///< the sequence document is there and names this write
     left_unfinished,  ///< the cache writer will finish or resequence it (R4, R4b)
   };
 

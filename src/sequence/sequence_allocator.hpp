@@ -35,6 +35,16 @@ struct Horizon {
   static Result<Horizon> decode(std::string_view bytes);
 };
 
+/// Feed entry of a KeyKind::released value: numbers first..last will never be used.
+struct ReleasedRange {
+  Sequence first;
+  Sequence last;
+
+  std::string encode() const;
+  /// Errors: corrupted.
+  static Result<ReleasedRange> decode(std::string_view bytes);
+};
+
 /// Hands out the sequences of one database for a single process: the counter lives in memory under
 /// the horizon (R6), which is raised in chunks. Each open begins at the old limit, so that no
 /// number is ever handed out twice; an unclean open begins a new epoch, too.

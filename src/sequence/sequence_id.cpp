@@ -66,12 +66,13 @@ std::string SequenceId::print() const {
       return fmt::format("{}:{}:{}", low.value(), trigger.value(), sequence.value());
     return fmt::format("{}:{}", trigger.value(), sequence.value());
   }
-  if (low > kAbsent && low < sequence)
-    return fmt::format("{}::{}", low.value(), sequence.value());
+  if (low > kAbsent && low < sequence) return fmt::format("{}::{}", low.value(), sequence.value());
   return fmt::format("{}", sequence.value());
 }
 
-Sequence SequenceId::safe() const { return low > kAbsent && low < sequence ? low : sequence; }
+Sequence SequenceId::safe() const {
+  return low > kAbsent && low < sequence ? low : sequence;
+}
 
 bool SequenceId::is_before(const SequenceId& b) const {
   if (low != kAbsent) {

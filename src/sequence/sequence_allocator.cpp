@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sequence/sequence_allocator.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.hpp"
+#include "base/log.hpp"
+
+namespace headgate {
+namespace {
+
+constexpr std::uint8_t kFormat = 1;
+
+Key horizon_key(DatabaseId database) {
+  return Key{database, KeyKind::horizon, "horizon", ""};
+}
+
+Error refused(std::string_view what, Errc code) {
+  return Error{code, fmt::format("{}: {}", what, to_string(code))};
+}
+
+}  // namespace
+
+std::string Horizon::encode() const {
+  ByteWriter writer;
+  writer.u8(kFormat).varint(epoch.value()).be64(history.value());
+  writer.varint(base.value()).varint(limit.value());
+  return std::move(writer).bytes();
+}
+
+Result<Horizon> Horizon::decode(std::string_view bytes) {
+  ByteReader reader(bytes);
+  if (reader.u8() != kFormat) return Error{Errc::unsupported, "horizon of another format"};
+  Horizon horizon;
+  horizon.epoch = Epoch(reader.varint());
+  horizon.history = HistoryId(reader.be64());
+  horizon.base = Sequence(reader.varint());
+  horizon.limit = Sequence(reader.varint());
+  HG_CHECK(reader.finish("horizon"));
+  return horizon;
+}
+
+std::string ReleasedRange::encode() const {
+  ByteWriter writer;
+  writer.varint(first.value()).varint(last.value());
+  return std::move(writer).bytes();
+}
+
+Result<ReleasedRange> ReleasedRange::decode(std::string_view bytes) {
+  ByteReader reader(bytes);
+  ReleasedRange range;
+  range.first = Sequence(reader.varint());
+  range.last = Sequence(reader.varint());
+  HG_CHECK(reader.finish("released range"));
+  if (range.first > range.last)
+    return Error{Errc::corrupted, "released range: ends before it begins"};
+  return range;
+}
+
+SequenceAllocator::SequenceAllocator(Environment& environment, Bucket& base, Bucket& cache,
+                                     DatabaseId database, Options options)
+    : environment_(environment),
+      base_(base),
+      cache_(cache),
+      database_(database),
+      options_(options),
+      extended_(environment) {}
+
+Task<Result<void>> SequenceAllocator::open() {
+  const Deadline deadline = environment_.now() + options_.timeout;
+  // The barrier's answer names the history of every partition, also of those not used yet.
+  HG_CO_TRY(auto histories, co_await cache_.barrier(deadline));
+  cache_histories_ = std::make_shared<const std::vector<HistoryId>>(std::move(histories));
+  const Reply found = co_await cache_.get(horizon_key(database_), deadline);
+  if (!found.ok() && found.status != Errc::not_found)
+    co_return refused("reading the horizon", found.status);
+
+  Horizon wanted;
+  if (found.ok()) {
+    HG_CO_TRY(const Horizon old, Horizon::decode(found.bytes));
+    wanted.epoch = old.history == found.history ? old.epoch : Epoch(old.epoch.value() + 1);
+    wanted.base = old.limit;
+  } else {
+    wanted.epoch = Epoch(1);
+    wanted.base = Sequence(1);
+  }
+  wanted.history = found.history;
+  wanted.limit = Sequence(wanted.base.value() + options_.chunk);
+  horizon_cas_ = found.cas;
+  HG_CO_CHECK(co_await store(wanted));
+  highest_ = horizon_.base;
+  co_return Result<void>();
+}
+
+// An unknown outcome is settled by reading: only this process writes the horizon, so what it reads
+// is either the old record or `wanted`. A request that is still under way would only be refused
+// later: its cas is used up as soon as another store() succeeds.
+Task<Result<void>> SequenceAllocator::store(Horizon wanted) {
+  const Deadline deadline = environment_.now() + options_.timeout;
+  WriteOptions options;
+  options.if_history = wanted.history;
+  Reply reply;
+  if (horizon_cas_ == Cas())
+    reply = co_await cache_.insert(horizon_key(database_), wanted.encode(), options, deadline);
+  else
+    reply = co_await cache_.replace(horizon_key(database_), wanted.encode(), horizon_cas_, options,
+                                    deadline);
+  if (!reply.ok()) {
+    const Reply now =
+        co_await cache_.get(horizon_key(database_), environment_.now() + options_.timeout);
+    if (!now.ok() || now.bytes != wanted.encode())
+      co_return refused("raising the horizon", reply.status);
+    reply.cas = now.cas;
+  }
+  horizon_ = wanted;
+  horizon_cas_ = reply.cas;
+  co_return Result<void>();
+}
+
+Task<Result<void>> SequenceAllocator::extend(Sequence needed) {
+  Horizon wanted = horizon_;
+  wanted.limit = Sequence(std::max(needed.value(), horizon_.limit.value() + options_.chunk));
+  is_extending_ = true;
+  auto stored = co_await store(wanted);
+  is_extending_ = false;
+  extended_.raise();
+  co_return stored;
+}
+
+Task<Result<Allocation>> SequenceAllocator::allocate(std::uint64_t count, Sequence above) {
+  HG_ASSERT(count > 0);
+  while (true) {
+    const Sequence before = highest_;
+    if (above > before && above.value() - before.value() > options_.largest_lift)
+      co_return Error{Errc::corrupted,
+                      fmt::format("a document has sequence {}, far above the counter's {}",
+                                  above.value(), before.value())};
+    const Sequence skipped_to = std::max(before, above);
+    const Sequence last(skipped_to.value() + count);
+    if (last <= horizon_.limit) {
+      highest_ = last;
+      Allocation allocation{skipped_to.next(), count, horizon_.epoch, cache_histories_};
+      if (skipped_to > before) co_await release(before.next(), skipped_to);
+      co_return allocation;
+    }
+    if (is_extending_)
+      co_await extended_.wait_past(extended_.count());
+    else
+      HG_CO_CHECK(co_await extend(last));
+  }
+}
+
+Task<void> SequenceAllocator::release(Sequence first, Sequence last) {
+  ByteWriter name;
+  name.be64(first.value());
+  WriteOptions options;
+  options.feed_entry = ReleasedRange{first, last}.encode();
+  const Reply reply =
+      co_await base_.insert(Key{database_, KeyKind::released, "released", std::move(name).bytes()},
+                            "", options, environment_.now() + options_.timeout);
+  if (!reply.ok())
+    log(LogLevel::warning, "sequence.release_failed",
+        {{"first", fmt::to_string(first.value())},
+         {"outcome", std::string(to_string(reply.status))}});
+}
+
+Task<void> SequenceAllocator::close() {
+  if (is_extending_ || horizon_.limit == highest_) co_return;
+  Horizon wanted = horizon_;
+  wanted.limit = highest_;
+  if (auto stored = co_await store(wanted); !stored)
+    log(LogLevel::warning, "horizon.close_failed", {{"why", stored.error().context}});
+}
+
+}  // namespace headgate
