@@ -22,7 +22,9 @@ target_compile_options(headgate_options INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Werror -gline-tables-only -fno-omit-frame-pointer)
 target_link_options(headgate_options INTERFACE -fuse-ld=lld)
 if(HEADGATE_SANITIZE STREQUAL "address")
-  target_compile_options(headgate_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  # fuzzer-no-link counts the edges that the fuzz programs steer by; other programs ignore them.
+  target_compile_options(headgate_options INTERFACE
+    -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined)
   target_link_options(headgate_options INTERFACE -fsanitize=address,undefined)
 elseif(HEADGATE_SANITIZE STREQUAL "thread")
   target_compile_options(headgate_options INTERFACE -fsanitize=thread)
@@ -43,6 +45,11 @@ endfunction()
 
 # headgate_test(NAME SOURCES a_test.cpp ... LINKS targets ... LABELS labels ...) declares one
 # GoogleTest program headgate_NAME_test; CTest runs it as one test per TEST().
+# The sanitizer builds make only the programs they run: all under ASan, under TSan those with the
+# label "threads" (scripts/test).
+add_custom_target(headgate_asan_tests)
+add_custom_target(headgate_tsan_tests)
+
 function(headgate_test name)
   cmake_parse_arguments(TEST "" "" "SOURCES;LINKS;LABELS" ${ARGN})
   add_executable(headgate_${name}_test ${TEST_SOURCES})
@@ -50,4 +57,32 @@ function(headgate_test name)
     GTest::gtest GTest::gmock GTest::gtest_main)
   gtest_discover_tests(headgate_${name}_test TEST_PREFIX ${name}.
     DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS "${TEST_LABELS}")
+  add_dependencies(headgate_asan_tests headgate_${name}_test)
+  if("threads" IN_LIST TEST_LABELS)
+    add_dependencies(headgate_tsan_tests headgate_${name}_test)
+  endif()
+endfunction()
+
+# headgate_fuzz(NAME SOURCES a_fuzz.cpp LINKS targets ...) declares the libFuzzer program
+# headgate_NAME_fuzz in the ASan build; CTest runs it for 20 s (label fuzz). Inputs to start from,
+# and inputs that once failed, lie in tests/fuzz/NAME.
+function(headgate_fuzz name)
+  if(NOT HEADGATE_SANITIZE STREQUAL "address")
+    return()
+  endif()
+  cmake_parse_arguments(FUZZ "" "" "SOURCES;LINKS" ${ARGN})
+  set(target headgate_${name}_fuzz)
+  set(seeds ${CMAKE_SOURCE_DIR}/tests/fuzz/${name})
+  set(found ${CMAKE_CURRENT_BINARY_DIR}/${name}_corpus)
+  add_executable(${target} ${FUZZ_SOURCES})
+  target_link_libraries(${target} PRIVATE ${FUZZ_LINKS} headgate_options)
+  target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+  add_dependencies(headgate_asan_tests ${target})
+  file(MAKE_DIRECTORY ${found})
+  if(NOT EXISTS ${seeds})
+    set(seeds "")
+  endif()
+  add_test(NAME fuzz.${name} COMMAND ${target} -max_total_time=20 -timeout=10 -rss_limit_mb=2048
+    -print_final_stats=1 -artifact_prefix=${found}- ${found} ${seeds})
+  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()
