@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "cache/cache_writer.hpp"
+#include "database/database_context.hpp"
+
+namespace headgate {
+
+/// Carries out what the cache writer asks of stored documents and principals, on the same keys and
+/// by the same steps as their ordinary writes. Confined to its executor. The context must outlive
+/// it.
+class StoredRepair final : public BaseRepair {
+ public:
+  explicit StoredRepair(DatabaseContext& context) : context_(context) {}
+
+  Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) override;
+  Task<Result<bool>> holds(CacheEntry entry) override;
+
+ private:
+  DatabaseContext& context_;
+};
+
+}  // namespace headgate

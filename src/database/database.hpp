@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/task.hpp"
+#include "cache/cache_writer.hpp"
+#include "database/all_docs.hpp"
+#include "database/base_repair.hpp"
+#include "database/catalog.hpp"
+#include "database/database_context.hpp"
+#include "database/document_reader.hpp"
+#include "database/document_writer.hpp"
+#include "database/local_documents.hpp"
+#include "database/principal_store.hpp"
+
+namespace headgate {
+
+/// One running database: owns its sequences, channel cache and stores, and runs its cache writer.
+/// One object for each database of a process. Confined to its executor; the environment, buckets
+/// and listener must outlive it. Whoever uses it must be done before stop().
+class Database {
+ public:
+  struct Dependencies {
+    Environment& environment;
+    Bucket& base;
+    Bucket& cache;  ///< may be the same as base
+    ChangeListener& listener;
+  };
+
+  Database(Dependencies dependencies, DatabaseEntry entry);
+  ~Database();
+
+  /// Compiles the sync function, opens the sequences, takes over the cache and publishes stable.
+  /// Before it has succeeded nothing else may be called.
+  /// Errors: invalid_argument (sync function), unavailable, corrupted, unsupported, no_space.
+  Task<Result<void>> start();
+  /// Publishes what was written, ends the background work, gives unused sequences back.
+  Task<void> stop();
+
+  /// Applies a changed configuration (DatabaseCatalog::update() has stored it): takes effect for
+  /// every request that begins later. Errors: invalid_argument (block_format, block_capacity or
+  /// star_channel differ, sync function), unavailable (the cache writer did not start again).
+  Task<Result<void>> reconfigure(DatabaseConfig config);
+
+  /// Ends and starts the cache writer alone; meanwhile writes go on and stable stands still.
+  Task<void> stop_cache_writer();
+  Task<Result<void>> start_cache_writer();
+
+  const std::string& name() const { return name_; }
+  DatabaseId id() const { return context_.id; }
+  std::shared_ptr<const DatabaseConfig> config() const { return context_.config; }
+  Environment& environment() const { return context_.environment; }
+
+  DocumentWriter& writer() { return writer_; }
+  DocumentReader& documents() { return documents_; }
+  LocalDocuments& local_documents() { return local_documents_; }
+  PrincipalStore& principals() { return principals_; }
+  CacheReader& cache_reader() { return reader_; }
+  const CacheSpace& cache_space() const { return space_; }
+
+  AllDocsCursor all_docs(std::shared_ptr<const Principal> reader, AllDocsQuery query);
+  /// Documents that are not deleted. Reads all of them: for admins.
+  Task<Result<std::uint64_t>> count_documents();
+
+  /// The largest sequence handed out (`update_seq`).
+  Sequence highest() const { return allocator_.highest(); }
+  /// The last stable sequence that this node knows of; start_pass() reads the published one.
+  Sequence stable() const;
+
+  CacheWriter::Statistics cache_writer_statistics() const;
+  FrontEndCacheWriter::Statistics front_end_statistics() const { return front_end_.statistics(); }
+
+ private:
+  Task<Result<void>> apply_cache_settings(const DatabaseConfig& config);
+
+  std::string name_;
+  ChangeListener& listener_;
+  CacheSpace space_;
+  SequenceAllocator allocator_;
+  FrontEndCacheWriter front_end_;
+  CacheReader reader_;
+  DatabaseContext context_;
+  DocumentWriter writer_;
+  DocumentReader documents_;
+  LocalDocuments local_documents_;
+  PrincipalStore principals_;
+  StoredRepair repair_;
+  std::unique_ptr<CacheWriter> cache_writer_;
+  CacheWriter::Statistics last_statistics_;
+};
+
+}  // namespace headgate

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "access/principal.hpp"
+#include "access/sync_function.hpp"
+#include "cache/cache_entry.hpp"
+#include "cache/channel_id.hpp"
+
+namespace headgate {
+
+/// Who makes a request, with its rights at one moment: an admin, the guest or a user. Immutable,
+/// shared. Ask PrincipalStore::load() again for each request and each pass of a feed.
+struct Principal {
+  std::string name;  ///< empty: the guest, or an admin
+  EffectiveAccess access;
+  std::set<std::string> roles;  ///< names of the existing roles it has, without "role:"
+  /// Of the user's own record: the place of its pseudo entry `_user/NAME`; 0: it has none.
+  Sequence sequence;
+  /// Hidden channels whose changes may change these rights: of the user and of its roles. Their
+  /// counters wake its feeds (R5b).
+  std::vector<ChannelId> hidden_channels;
+  /// What the sync function sees of the writer; null for an admin.
+  std::shared_ptr<const SyncUser> sync_user;
+
+  bool is_admin() const { return access.is_admin(); }
+  bool is_guest() const { return !is_admin() && name.empty(); }
+
+  static std::shared_ptr<const Principal> admin();
+};
+
+/// Whether the document of this entry can be read now by a holder of `access`: it is in one of the
+/// channels held, or `*` is held. False for entries of users and roles.
+bool is_visible(const CacheEntry& entry, const EffectiveAccess& access);
+
+}  // namespace headgate

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/principal.hpp"
+#include "base/result.hpp"
+#include "base/types.hpp"
+#include "cache/cache_entry.hpp"
+
+namespace headgate {
+
+/// What is stored under a user's or role's key: its record, or the tombstone that a deletion
+/// leaves so that the numbers it used stay known (couchbase/sync_gateway#3824).
+struct PrincipalEnvelope {
+  Sequence sequence;  ///< of the last write
+  bool is_deleted = false;
+  /// Earlier sequences, ascending, at most kRecentMax.
+  std::vector<Sequence> recent;
+  std::string record;  ///< encode(UserRecord) or encode(RoleRecord); empty if deleted
+
+  static constexpr std::size_t kRecentMax = 20;
+
+  /// Makes `next` the sequence, and the one before a recent one.
+  void advance(Sequence next);
+  /// What a write of it puts on the feed: an entry in the principal's own hidden channel.
+  FeedRecord feed_record(const PrincipalName& name) const;
+
+  std::string encode() const;
+  /// Errors: corrupted, unsupported.
+  static Result<PrincipalEnvelope> decode(std::string_view bytes);
+
+  friend bool operator==(const PrincipalEnvelope&, const PrincipalEnvelope&) = default;
+};
+
+}  // namespace headgate

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "access/password.hpp"
+#include "access/principal.hpp"
+#include "base/result.hpp"
+#include "base/task.hpp"
+#include "database/database_context.hpp"
+#include "database/principal.hpp"
+#include "database/principal_envelope.hpp"
+
+namespace headgate {
+
+/// Changes of a user; what is absent stays as it is.
+struct UserUpdate {
+  std::optional<std::string> password;
+  std::optional<std::string> email;
+  std::optional<bool> is_disabled;
+  std::optional<std::set<std::string>> admin_channels;
+  std::optional<std::set<std::string>> admin_roles;  ///< without "role:"
+
+  /// Reads a JSON object with the members name (must be `name` if given), password, email,
+  /// disabled, admin_channels, admin_roles; what a GET adds (all_channels, roles) is ignored.
+  /// Errors: invalid_argument, naming the member.
+  static Result<UserUpdate> parse(const JsonView& object, std::string_view name);
+};
+
+struct UserWrite {
+  bool is_created = false;
+  bool is_changed = false;  ///< false: nothing was written, no sequence was taken
+  Sequence sequence;
+};
+
+/// The users and roles of one database, and the rights that follow from them. Writes take a
+/// sequence, a feed entry and cache work like those of documents, and raise the access counter
+/// before they are acknowledged (R5b, I7).
+/// Confined to its executor. The context must outlive it, and the calls in flight.
+class PrincipalStore {
+ public:
+  static constexpr std::size_t kCachedMax = 10'000;
+
+  explicit PrincipalStore(DatabaseContext& context);
+
+  /// A user with its rights for one pass: as stored, and the live entries of its hidden channel and
+  /// its roles' (never a document of the base). What was built under the pass's access counter is
+  /// reused (R15). The empty name is the guest.
+  /// Errors: not_found (no such user), unauthorized (disabled), unavailable, rolled_back (begin
+  /// another pass), corrupted.
+  Task<Result<std::shared_ptr<const Principal>>> load(std::string name, PassStart pass);
+  /// The same, for a request that is no feed: begins a pass of its own.
+  Task<Result<std::shared_ptr<const Principal>>> load(std::string name);
+  /// Errors: unauthorized "Invalid login" (name, password or a disabled user), overloaded,
+  /// unavailable.
+  Task<Result<std::shared_ptr<const Principal>>> authenticate(std::string name,
+                                                              std::string password);
+  /// For requests without credentials. Errors: unauthorized "Login required" (disabled).
+  Task<Result<std::shared_ptr<const Principal>>> guest();
+
+  /// Makes or changes a user. `must_be_new`: an existing one is `exists`.
+  /// Errors: invalid_argument (name, password, channel or role names), exists, unavailable,
+  /// overloaded, no_space, timeout_unknown_outcome.
+  Task<Result<UserWrite>> put_user(std::string name, UserUpdate update, bool must_be_new = false);
+  /// Errors: not_found, unavailable, no_space, timeout_unknown_outcome.
+  Task<Result<void>> delete_user(std::string name);
+  /// Errors: not_found, unavailable, corrupted.
+  Task<Result<UserRecord>> get_user(std::string name);
+  /// Names in order, from `from` (inclusive) on, at most `limit`.
+  Task<Result<std::vector<std::string>>> list_users(std::string from, std::size_t limit);
+
+  /// Makes or changes a role; the same rules.
+  Task<Result<UserWrite>> put_role(std::string name, std::set<std::string> admin_channels);
+  Task<Result<void>> delete_role(std::string name);
+  Task<Result<RoleRecord>> get_role(std::string name);
+
+  /// Principals built from their hidden channels so far; those found in memory do not count.
+  std::uint64_t builds() const { return builds_; }
+
+ private:
+  struct Cached {
+    std::uint64_t access_counter = 0;
+    std::shared_ptr<const Principal> principal;
+    std::string password_hash;
+    std::list<std::string>::iterator by_use;
+  };
+
+  DatabaseContext& context_;
+  PasswordVerifier passwords_;
+  std::list<std::string> by_use_;  // most recent first
+  std::unordered_map<std::string, Cached> cached_;
+  std::uint64_t builds_ = 0;
+};
+
+}  // namespace headgate
