@@ -16,6 +16,8 @@ namespace headgate {
 
 /// Greatest attachment, in bytes as stored.
 inline constexpr std::size_t kAttachmentMax = 20 * 1024 * 1024;
+/// Most attachments that one revision may have.
+inline constexpr std::size_t kAttachmentsMax = 1'000;
 
 /// What a revision keeps of one attachment; the bytes are stored by (document, digest).
 struct Attachment {
@@ -52,7 +54,8 @@ std::string attachment_digest(std::string_view bytes);
 
 /// Reads the value of `_attachments`.
 /// Errors: invalid_argument (not an object of objects, bad name, "Missing data of attachment",
-/// bad base64, control characters in the content type), too_large (kAttachmentMax).
+/// bad base64, control characters in the content type), too_large (kAttachmentMax,
+/// kAttachmentsMax).
 Result<std::vector<AttachmentInput>> parse_attachments(const JsonView& attachments);
 
 /// The attachments of a new revision.

@@ -86,7 +86,8 @@ struct LeafContent {
   std::string body;          ///< user members as JSON; empty if is_external
   bool is_external = false;  ///< the body is a value of its own (KeyKind::revision_body)
   std::vector<Attachment> attachments;
-  /// Channels of a leaf that is not the winner, sorted; the winner's are in the channel map.
+  /// Channels of a leaf that is not the winner, sorted; the winner's are in the channel map. Who
+  /// writes a revision that takes the win fills in the old winner's, by channels_of() before it.
   std::vector<std::string> channels;
 
   friend bool operator==(const LeafContent&, const LeafContent&) = default;

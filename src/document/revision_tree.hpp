@@ -114,9 +114,10 @@ class RevisionTree {
   bool is_greater_leaf(std::uint32_t a, std::uint32_t b) const;
   std::uint32_t append(std::uint64_t generation, std::string_view digest, std::uint32_t parent,
                        bool is_deleted);
+  std::uint32_t append_leaf(const Revision& rev, std::uint32_t parent, bool is_deleted);
   void count_leaf(const Node& node, bool is_added);
   void refresh_leaves();
-  /// Builds the index once `lookups` scans would cost more.
+  /// Builds the index once scans would cost more, with room for as many new revisions.
   void prepare_lookups(std::size_t lookups);
   void add_to_index(std::uint32_t node);
   std::size_t slot_of(std::uint64_t generation, std::string_view digest) const;
@@ -126,7 +127,7 @@ class RevisionTree {
   std::vector<Node> nodes_;
   std::string digests_;
   std::vector<std::uint32_t> index_;  ///< open addressing over nodes_; empty: scan
-  std::size_t insertions_ = 0;        ///< since decoded; decides when the index pays
+  std::size_t lookups_ = 0;           ///< by changes so far; decides when the index pays
   std::uint32_t winner_ = kNone;
   std::size_t leaf_count_ = 0;
   std::size_t live_leaf_count_ = 0;

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "document/envelope.hpp"
+
+#include <algorithm>
+
+namespace headgate {
+
+namespace {
+
+/// Two stays and what lies between them become one, so that a revocation is rather sent too often
+/// than not at all.
+void bound_history(std::vector<ChannelInterval>& past) {
+  while (past.size() > kChannelHistoryMax) {
+    past[1].start = past[0].start;
+    past[1].is_compacted = true;
+    past.erase(past.begin());
+  }
+}
+
+void leave_channel(ChannelMembership& membership, ChannelRemoval removal) {
+  membership.past.push_back({membership.since, removal.sequence});
+  bound_history(membership.past);
+  membership.since = Sequence();
+  membership.removal = std::move(removal);
+}
+
+/// Principals whose entries differ go into `changed`.
+void assign_grant_map(GrantMap& present, const GrantSets& wanted, Sequence sequence,
+                      std::set<std::string>& changed) {
+  for (auto principal = present.begin(); principal != present.end();) {
+    const auto wish = wanted.find(principal->first);
+    const std::size_t dropped = std::erase_if(principal->second, [&](const auto& grant) {
+      return wish == wanted.end() || !wish->second.contains(grant.first);
+    });
+    if (dropped > 0) changed.insert(principal->first);
+    principal = principal->second.empty() ? present.erase(principal) : std::next(principal);
+  }
+  for (const auto& [principal, names] : wanted) {
+    for (const std::string& name : names) {
+      if (present[principal].try_emplace(name, sequence).second) changed.insert(principal);
+    }
+  }
+}
+
+void add_all(std::vector<std::string>& into, const std::vector<std::string>& names) {
+  into.insert(into.end(), names.begin(), names.end());
+  std::ranges::sort(into);
+  const auto repeated = std::ranges::unique(into);
+  into.erase(repeated.begin(), repeated.end());
+}
+
+void move_if_lost(Sequence& at, const std::set<Sequence>& lost, Sequence to) {
+  if (lost.contains(at)) at = to;
+}
+
+void move_channels(ChannelMap& channels, const std::set<Sequence>& lost, Sequence to) {
+  for (auto& [name, membership] : channels) {
+    if (membership.is_current()) {
+      move_if_lost(membership.since, lost, to);
+    } else {
+      move_if_lost(membership.removal->sequence, lost, to);
+    }
+    for (ChannelInterval& interval : membership.past) {
+      move_if_lost(interval.start, lost, to);
+      move_if_lost(interval.end, lost, to);
+    }
+  }
+}
+
+void move_grants(GrantMap& grants, const std::set<Sequence>& lost, Sequence to) {
+  for (auto& [principal, names] : grants) {
+    for (auto& [name, since] : names) move_if_lost(since, lost, to);
+  }
+}
+
+}  // namespace
+
+std::uint8_t DocumentEnvelope::flags() const {
+  int flags = 0;
+  if (tree.is_deleted()) flags |= document_flag::kDeleted;
+  if (last_written) flags |= document_flag::kHidden;
+  if (tree.in_conflict()) flags |= document_flag::kConflict;
+  if (tree.is_branched()) flags |= document_flag::kBranched;
+  return static_cast<std::uint8_t>(flags);
+}
+
+const LeafContent* DocumentEnvelope::content_of(const Revision& rev) const {
+  const auto found = std::ranges::find(contents, rev, &LeafContent::rev);
+  return found == contents.end() ? nullptr : &*found;
+}
+
+LeafContent* DocumentEnvelope::content_of(const Revision& rev) {
+  return const_cast<LeafContent*>(std::as_const(*this).content_of(rev));
+}
+
+const LeafContent* DocumentEnvelope::winner_content() const {
+  const auto winner = tree.winner();
+  return winner ? content_of(*winner) : nullptr;
+}
+
+std::vector<std::string> DocumentEnvelope::current_channels() const {
+  std::vector<std::string> current;
+  for (const auto& [name, membership] : channels) {
+    if (membership.is_current()) current.push_back(name);
+  }
+  return current;
+}
+
+std::vector<std::string> DocumentEnvelope::channels_of(const Revision& leaf) const {
+  if (tree.winner() == leaf) return current_channels();
+  const LeafContent* content = content_of(leaf);
+  return content == nullptr ? std::vector<std::string>() : content->channels;
+}
+
+std::vector<std::string> assign_channels(DocumentEnvelope& envelope,
+                                         const std::set<std::string, std::less<>>& channels,
+                                         Sequence sequence) {
+  std::vector<std::string> left;
+  const Revision winner = envelope.tree.winner().value_or(Revision{});
+  for (auto& [name, membership] : envelope.channels) {
+    if (!membership.is_current() || channels.contains(name)) continue;
+    leave_channel(membership, {sequence, winner, envelope.tree.is_deleted()});
+    left.push_back(name);
+  }
+  for (const std::string& name : channels) {
+    const auto [entry, is_new] = envelope.channels.try_emplace(name);
+    if (!is_new && entry->second.is_current()) continue;
+    entry->second.since = sequence;
+    entry->second.removal.reset();
+  }
+  return left;
+}
+
+std::vector<std::string> assign_grants(DocumentEnvelope& envelope, const GrantSets& access,
+                                       const GrantSets& roles, Sequence sequence) {
+  std::set<std::string> changed;
+  assign_grant_map(envelope.access, access, sequence, changed);
+  assign_grant_map(envelope.roles, roles, sequence, changed);
+  return {changed.begin(), changed.end()};
+}
+
+void record_sequence(DocumentEnvelope& envelope, RecordedSequence recent) {
+  auto& all = envelope.recent;
+  const auto at = std::ranges::lower_bound(all, recent.sequence, {}, &RecordedSequence::sequence);
+  if (at == all.end() || at->sequence != recent.sequence) {
+    all.insert(at, std::move(recent));
+    return;
+  }
+  add_all(at->removals, recent.removals);
+  add_all(at->grants, recent.grants);
+}
+
+std::size_t prune_recent(DocumentEnvelope& envelope, Sequence below) {
+  auto& all = envelope.recent;
+  if (all.size() < kRecentSequencesMax) return 0;
+  const auto first_kept = std::ranges::lower_bound(all, below, {}, &RecordedSequence::sequence);
+  const auto old = static_cast<std::size_t>(first_kept - all.begin());
+  const std::size_t dropped = std::min(old, all.size() - kRecentSequencesMin);
+  all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(dropped));
+  return dropped;
+}
+
+ContentChanges settle_contents(DocumentEnvelope& envelope) {
+  ContentChanges changes;
+  const auto winner = envelope.tree.winner();
+  std::set<std::string> used, unused;
+  std::erase_if(envelope.contents, [&](const LeafContent& content) {
+    const bool is_leaf = envelope.tree.is_leaf(content.rev);
+    if (!is_leaf && content.is_external) changes.bodies_unused.push_back(content.rev);
+    for (const Attachment& attachment : content.attachments)
+      (is_leaf ? used : unused).insert(attachment.digest);
+    return !is_leaf;
+  });
+  std::ranges::set_difference(unused, used, std::back_inserter(changes.attachments_unused));
+  for (LeafContent& content : envelope.contents) {
+    if (content.rev == winner) {
+      content.channels.clear();
+      if (content.is_external) changes.to_load = content.rev;
+    } else if (content.body.size() > kInlineBodyMax) {
+      changes.to_store.push_back({content.rev, std::exchange(content.body, {})});
+      content.is_external = true;
+    }
+  }
+  return changes;
+}
+
+RecordedSequence resequence(DocumentEnvelope& envelope, const std::set<Sequence>& lost,
+                            Sequence sequence) {
+  RecordedSequence moved{sequence, {}, {}};
+  for (RecordedSequence& recent : envelope.recent) {
+    if (!lost.contains(recent.sequence)) continue;
+    add_all(moved.removals, std::exchange(recent.removals, {}));
+    add_all(moved.grants, std::exchange(recent.grants, {}));
+  }
+  move_channels(envelope.channels, lost, sequence);
+  move_grants(envelope.access, lost, sequence);
+  move_grants(envelope.roles, lost, sequence);
+  record_sequence(envelope, {envelope.sequence, {}, {}});
+  record_sequence(envelope, moved);
+  envelope.sequence = sequence;
+  return moved;
+}
+
+}  // namespace headgate
