@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 
 const kTokens = {
-  400: ['bad_request'],
+  400: ['bad_request', 'doc_validation'],
   401: ['unauthorized'],
   403: ['forbidden'],
   404: ['not_found'],
