@@ -9,6 +9,6 @@ namespace headgate {
 
 }  // namespace headgate
 
-#define HG_ASSERT(expression) \
+#define HG_ASSERT(expression)          \
   ((expression) ? static_cast<void>(0) \
                 : ::headgate::assertion_failed(#expression, __FILE__, __LINE__))

@@ -47,7 +47,10 @@ TEST(Bytes, WhatIsWrittenIsRead) {
 }
 
 TEST(Bytes, CutOffBytesFailAndYieldNothing) {
-  ByteReader r(std::string_view("\x05" "ab", 3));
+  ByteReader r(
+      std::string_view("\x05"
+                       "ab",
+                       3));
   EXPECT_EQ(r.text(), "");
   EXPECT_FALSE(r.ok());
   EXPECT_EQ(r.finish("test").error().code, Errc::corrupted);
@@ -74,7 +77,9 @@ TEST(Task, AwaitsInOrderAndMovesVirtualTime) {
   EXPECT_EQ(env.now() - before, milliseconds(1000));
 }
 
-Task<int> ready(int n) { co_return n; }
+Task<int> ready(int n) {
+  co_return n;
+}
 
 Task<std::int64_t> deep(int n) {
   std::int64_t sum = 0;
@@ -124,7 +129,9 @@ Task<void> hold(Signal& signal, bool& destroyed) {
   co_await signal.wait_past(signal.count());
 }
 
-Task<void> hold_deeper(Signal& signal, bool& destroyed) { co_await hold(signal, destroyed); }
+Task<void> hold_deeper(Signal& signal, bool& destroyed) {
+  co_await hold(signal, destroyed);
+}
 
 TEST(TaskScope, DestroysSuspendedFrames) {
   ManualEnvironment env;
@@ -141,7 +148,9 @@ TEST(TaskScope, DestroysSuspendedFrames) {
   env.run_ready();
 }
 
-Task<void> finish_after(Environment& env, milliseconds delay) { co_await env.sleep_for(delay); }
+Task<void> finish_after(Environment& env, milliseconds delay) {
+  co_await env.sleep_for(delay);
+}
 
 TEST(TaskScope, JoinWaitsForAll) {
   ManualEnvironment env;
@@ -154,6 +163,16 @@ TEST(TaskScope, JoinWaitsForAll) {
   EXPECT_EQ(scope.size(), 0u);
 }
 
+TEST(TaskScope, WhenAllRunsAtOnceAndKeepsTheOrder) {
+  ManualEnvironment env;
+  const TimePoint before = env.now();
+  std::vector<Task<int>> tasks;
+  for (int i = 0; i < 10; ++i) tasks.push_back(add(env, i, 1));
+  EXPECT_THAT(env.run(when_all(env, std::move(tasks))),
+              testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
+  EXPECT_EQ(env.now() - before, milliseconds(10));
+}
+
 Task<int> on_worker(Environment& env) {
   co_return co_await env.run_blocking([] { return 42; });
 }
@@ -163,7 +182,9 @@ TEST(Environment, RunBlockingReturnsTheValue) {
   EXPECT_EQ(env.run(on_worker(env)), 42);
 }
 
-Task<bool> wait_raised(Signal& signal) { co_return co_await signal.wait_past(0); }
+Task<bool> wait_raised(Signal& signal) {
+  co_return co_await signal.wait_past(0);
+}
 
 TEST(Environment, OtherThreadsHandTurnsBack) {
   ManualEnvironment env;

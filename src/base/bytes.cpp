@@ -94,7 +94,9 @@ std::uint64_t ByteReader::varint() {
   return 0;
 }
 
-std::string_view ByteReader::text() { return raw(count()); }
+std::string_view ByteReader::text() {
+  return raw(count());
+}
 
 std::size_t ByteReader::count(std::size_t min_bytes) {
   const std::uint64_t n = varint();

@@ -25,6 +25,8 @@ class SleepAwaiter final : public TimerQueue::Timer {
 
 }  // namespace
 
-Task<void> Environment::sleep_until(TimePoint when) { co_await SleepAwaiter(*this, when); }
+Task<void> Environment::sleep_until(TimePoint when) {
+  co_await SleepAwaiter(*this, when);
+}
 
 }  // namespace headgate

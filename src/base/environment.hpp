@@ -120,7 +120,9 @@ struct BlockingAwaiter {
 
 }  // namespace detail
 
-inline auto Environment::yield() { return detail::YieldAwaiter{*this}; }
+inline auto Environment::yield() {
+  return detail::YieldAwaiter{*this};
+}
 
 template <class Work>
 Task<std::invoke_result_t<Work>> Environment::run_blocking(Work work) {

@@ -19,11 +19,16 @@ spdlog::logger& logger() {
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warning: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
-    case LogLevel::critical: return spdlog::level::critical;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warning:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
+    case LogLevel::critical:
+      return spdlog::level::critical;
   }
   return spdlog::level::info;
 }
@@ -31,8 +36,7 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 // Quotes a value that would not read as one word; control characters become escapes, so that no
 // value can begin a line of its own.
 void append_value(std::string& line, const std::string& value) {
-  const bool is_word =
-      !value.empty() && value.find_first_of(" \"=\\\n\r\t") == std::string::npos;
+  const bool is_word = !value.empty() && value.find_first_of(" \"=\\\n\r\t") == std::string::npos;
   if (is_word) {
     line += value;
     return;
@@ -65,7 +69,11 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
   logger().log(spdlog_level(level), "{}", line);
 }
 
-void set_log_level(LogLevel level) { logger().set_level(spdlog_level(level)); }
-bool is_logged(LogLevel level) { return logger().should_log(spdlog_level(level)); }
+void set_log_level(LogLevel level) {
+  logger().set_level(spdlog_level(level));
+}
+bool is_logged(LogLevel level) {
+  return logger().should_log(spdlog_level(level));
+}
 
 }  // namespace headgate

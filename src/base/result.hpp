@@ -105,9 +105,9 @@ class [[nodiscard]] Result<void> {
 #define HG_CONCAT(a, b) HG_CONCAT_INNER(a, b)
 
 /// HG_TRY(auto x, expression): x is the value, or the enclosing function returns the error.
-#define HG_TRY_IMPL(name, declaration, expression, leave)  \
-  auto name = (expression);                                \
-  if (!name.has_value()) leave std::move(name).error();    \
+#define HG_TRY_IMPL(name, declaration, expression, leave) \
+  auto name = (expression);                               \
+  if (!name.has_value()) leave std::move(name).error();   \
   declaration = *std::move(name)
 #define HG_TRY(declaration, expression) \
   HG_TRY_IMPL(HG_CONCAT(hg_result_, __LINE__), declaration, expression, return)

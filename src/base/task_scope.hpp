@@ -4,6 +4,9 @@
 #include <coroutine>
 #include <cstddef>
 #include <list>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/signal.hpp"
 #include "base/task.hpp"
@@ -37,5 +40,28 @@ class TaskScope {
   Frames running_;
   Frames finished_;  // parked at their end; destroyed at the next spawn or join
 };
+
+namespace detail {
+
+template <class T>
+Task<void> store_result(Task<T> task, std::optional<T>& into) {
+  into.emplace(co_await task);
+}
+
+}  // namespace detail
+
+/// Runs all tasks at once, each beginning in a later turn; their values in their order.
+template <class T>
+Task<std::vector<T>> when_all(Environment& environment, std::vector<Task<T>> tasks) {
+  std::vector<std::optional<T>> results(tasks.size());
+  TaskScope scope(environment);
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    scope.spawn(detail::store_result(std::move(tasks[i]), results[i]));
+  co_await scope.join();
+  std::vector<T> values;
+  values.reserve(results.size());
+  for (auto& result : results) values.push_back(std::move(*result));
+  co_return values;
+}
 
 }  // namespace headgate

@@ -90,8 +90,8 @@ class CacheReader {
   /// read it.
   void learn(Sequence sequence, std::shared_ptr<const SequenceDocument> document);
 
-  /// For each sequence, whether a reader would find it in the channel now (R7).
-  Task<Result<std::vector<bool>>> find_entries(ChannelId channel, std::vector<Sequence> sequences);
+  /// The sequence document if it is in memory; null says nothing.
+  std::shared_ptr<const SequenceDocument> known(Sequence sequence);
 
   Statistics statistics() const;
 

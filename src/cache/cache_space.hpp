@@ -73,7 +73,7 @@ class ChangeListener {
   virtual ~ChangeListener() = default;
   /// Something new may be found in these channels above stable (R1: "wake the waiting feeds").
   virtual void channels_changed(const std::vector<ChannelId>& channels) = 0;
-  /// Stable rose; `channels` are those with entries newly at or below it (R15c).
+  /// Stable rose; `channels` are those with entries newly at or below it (R15c); empty: any.
   virtual void stable_advanced(Sequence stable, const std::vector<ChannelId>& channels) = 0;
 };
 

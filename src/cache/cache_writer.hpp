@@ -13,7 +13,7 @@
 namespace headgate {
 
 /// What the cache writer asks of the base bucket's documents and principals; the database room
-/// answers. Both calls are idempotent.
+/// answers. All calls are idempotent.
 class BaseRepair {
  public:
   virtual ~BaseRepair() = default;
@@ -22,9 +22,11 @@ class BaseRepair {
   /// work (R10). Removals and grants that it records at a number of `unlisted`, or at its own, move
   /// to the fresh number and are listed there. A lost compare-and-swap, or no value, is success.
   virtual Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) = 0;
-  /// The present version of the document or principal that `entry` names, if the base bucket still
-  /// holds `entry.sequence` as its sequence or in its recent set.
+  /// Whether the base bucket still holds `entry.sequence` as the sequence of the document or
+  /// principal that `entry` names, or in its recent set.
   virtual Task<Result<bool>> holds(CacheEntry entry) = 0;
+  /// As resequence(), for the present version of the document or principal that `entry` names.
+  virtual Task<Result<void>> resequence_present(CacheEntry entry) = 0;
 };
 
 /// The one role of a database that computes and publishes the stable sequence: follows the mutation

@@ -7,6 +7,7 @@
 
 #include "cache/block_writer.hpp"
 #include "cache/cache_entry.hpp"
+#include "cache/cache_reader.hpp"
 #include "cache/cache_space.hpp"
 
 namespace headgate {
@@ -43,7 +44,8 @@ class FrontEndCacheWriter {
     std::uint64_t unfinished = 0;
   };
 
-  FrontEndCacheWriter(const CacheSpace& space, ChangeListener& listener);
+  /// The reader of this node learns what was written; it must outlive the writer.
+  FrontEndCacheWriter(const CacheSpace& space, CacheReader& reader, ChangeListener& listener);
   ~FrontEndCacheWriter();
 
   /// Does the cache work of one write or bulk, then wakes the feeds. One outcome per write, in
@@ -57,10 +59,12 @@ class FrontEndCacheWriter {
   Statistics statistics() const;
 
  private:
-  Task<std::vector<Outcome>> write_sequence_documents(std::vector<CacheWrite> writes,
+  Task<std::vector<Outcome>> write_sequence_documents(std::vector<SequenceDocument> documents,
                                                       WriteFence fence);
+  Task<bool> is_mine(SequenceDocument document);
 
   const CacheSpace& space_;
+  CacheReader& reader_;
   ChangeListener& listener_;
   std::unique_ptr<BlockWriter> blocks_;
   std::uint64_t unfinished_ = 0;

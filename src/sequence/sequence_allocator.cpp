@@ -66,6 +66,7 @@ SequenceAllocator::SequenceAllocator(Environment& environment, Bucket& base, Buc
       cache_(cache),
       database_(database),
       options_(options),
+      record_(environment, cache, horizon_key(database), options.timeout),
       extended_(environment) {}
 
 Task<Result<void>> SequenceAllocator::open() {
@@ -73,7 +74,7 @@ Task<Result<void>> SequenceAllocator::open() {
   // The barrier's answer names the history of every partition, also of those not used yet.
   HG_CO_TRY(auto histories, co_await cache_.barrier(deadline));
   cache_histories_ = std::make_shared<const std::vector<HistoryId>>(std::move(histories));
-  const Reply found = co_await cache_.get(horizon_key(database_), deadline);
+  const Reply found = co_await record_.load();
   if (!found.ok() && found.status != Errc::not_found)
     co_return refused("reading the horizon", found.status);
 
@@ -88,34 +89,17 @@ Task<Result<void>> SequenceAllocator::open() {
   }
   wanted.history = found.history;
   wanted.limit = Sequence(wanted.base.value() + options_.chunk);
-  horizon_cas_ = found.cas;
   HG_CO_CHECK(co_await store(wanted));
   highest_ = horizon_.base;
   co_return Result<void>();
 }
 
-// An unknown outcome is settled by reading: only this process writes the horizon, so what it reads
-// is either the old record or `wanted`. A request that is still under way would only be refused
-// later: its cas is used up as soon as another store() succeeds.
 Task<Result<void>> SequenceAllocator::store(Horizon wanted) {
-  const Deadline deadline = environment_.now() + options_.timeout;
   WriteOptions options;
   options.if_history = wanted.history;
-  Reply reply;
-  if (horizon_cas_ == Cas())
-    reply = co_await cache_.insert(horizon_key(database_), wanted.encode(), options, deadline);
-  else
-    reply = co_await cache_.replace(horizon_key(database_), wanted.encode(), horizon_cas_, options,
-                                    deadline);
-  if (!reply.ok()) {
-    const Reply now =
-        co_await cache_.get(horizon_key(database_), environment_.now() + options_.timeout);
-    if (!now.ok() || now.bytes != wanted.encode())
-      co_return refused("raising the horizon", reply.status);
-    reply.cas = now.cas;
-  }
+  const auto stored = co_await record_.store(wanted.encode(), options);
+  if (!stored) co_return refused("raising the horizon", stored.error().code);
   horizon_ = wanted;
-  horizon_cas_ = reply.cas;
   co_return Result<void>();
 }
 

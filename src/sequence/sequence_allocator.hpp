@@ -8,6 +8,7 @@
 
 #include "base/signal.hpp"
 #include "bucket/bucket.hpp"
+#include "bucket/owned_record.hpp"
 
 namespace headgate {
 
@@ -98,8 +99,8 @@ class SequenceAllocator {
   Bucket& cache_;
   DatabaseId database_;
   Options options_;
+  OwnedRecord record_;
   Horizon horizon_;
-  Cas horizon_cas_;
   Sequence highest_;
   std::shared_ptr<const std::vector<HistoryId>> cache_histories_;
   bool is_extending_ = false;

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/append_block_writer.hpp"
+
+namespace headgate {
+namespace {
+
+// A forgotten block number costs one wasted entry and a probe.
+constexpr std::size_t kChannelsRemembered = 65'536;
+// Overflows and unknown outcomes of one write; whatever is left is the cache writer's.
+constexpr int kAttempts = 32;
+
+}  // namespace
+
+// Without a memory of the channel the writer begins at block 0, whose record is implied: in a
+// channel of one block, most of them, that is the newest.
+std::uint64_t AppendBlockWriter::newest_block(const ChannelId& channel, HistoryId history) {
+  const auto known = newest_.find(channel);
+  return known != newest_.end() && known->second.history == history ? known->second.block : 0;
+}
+
+void AppendBlockWriter::remember(const ChannelId& channel, Newest newest) {
+  if (newest_.size() >= kChannelsRemembered) newest_.clear();
+  newest_.insert_or_assign(channel, newest);
+}
+
+// Leaves in `write` the entries that do not count and must be repeated (A0). False: not done.
+bool AppendBlockWriter::keep_uncounted(BlockWrite& write, const Reply& appended) const {
+  if (appended.status == Errc::timeout_unknown_outcome)
+    return true;  // all: a duplicate is harmless
+  if (!appended.ok()) return false;
+  const std::uint64_t capacity_bytes = space_.settings.block_capacity * kAppendEntryBytes;
+  const std::uint64_t start = appended.number - write.entries.size() * kAppendEntryBytes;
+  std::size_t counted = 0;
+  while (counted < write.entries.size() && start + counted * kAppendEntryBytes < capacity_bytes)
+    ++counted;
+  write.entries.erase(write.entries.begin(),
+                      write.entries.begin() + static_cast<std::ptrdiff_t>(counted));
+  return true;
+}
+
+Task<bool> AppendBlockWriter::move_to_newest(ChannelId channel, HistoryId history) {
+  const std::uint64_t full = newest_block(channel, history);
+  KnownRecords records;
+  auto newest = co_await find_newest_block(space_, channel, full, history, records);
+  if (newest && *newest == full) {
+    if (!co_await open_next_block(space_, channel, full, history)) co_return false;
+    ++blocks_opened_;
+    newest = co_await find_newest_block(space_, channel, full, history, records);
+  }
+  if (!newest) co_return false;
+  remember(channel, Newest{*newest, history});
+  co_return true;
+}
+
+Task<bool> AppendBlockWriter::write(std::vector<BlockWrite> writes,
+                                    std::shared_ptr<const std::vector<HistoryId>> histories) {
+  for (int attempt = 0; attempt < kAttempts && !writes.empty(); ++attempt) {
+    std::vector<Operation> burst;
+    for (const BlockWrite& write : writes) {
+      const Key counter = space_.counter_key(write.channel);
+      WriteOptions options;
+      options.if_history = histories->at(space_.bucket.partition_of(counter).value());
+      const std::uint64_t block = newest_block(write.channel, *options.if_history);
+      burst.push_back(operation::Append{space_.block_key(write.channel, block),
+                                        encode_append_entries(write.entries), options});
+      burst.push_back(operation::Increment{counter, 1, options});
+    }
+    const auto replies = co_await space_.bucket.pipeline(std::move(burst), space_.deadline());
+
+    std::vector<BlockWrite> rest;
+    for (std::size_t i = 0; i < writes.size(); ++i) {
+      BlockWrite& write = writes[i];
+      const Reply& appended = replies[2 * i];
+      const Reply& counted = replies[2 * i + 1];
+      if (!keep_uncounted(write, appended)) co_return false;
+      // The counter wakes readers: until it was raised the entry is not announced. If its outcome
+      // is unknown the whole step is repeated; an extra increment is harmless (R5).
+      if (counted.status == Errc::timeout_unknown_outcome) {
+        rest.push_back(std::move(write));
+        continue;
+      }
+      if (!counted.ok()) co_return false;
+      if (write.entries.empty()) continue;
+      if (appended.ok() && !co_await move_to_newest(write.channel, appended.history))
+        co_return false;
+      rest.push_back(std::move(write));
+    }
+    writes = std::move(rest);
+  }
+  co_return writes.empty();
+}
+
+}  // namespace headgate

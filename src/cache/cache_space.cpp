@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/cache_space.hpp"
+
+#include "base/bytes.hpp"
+
+namespace headgate {
+namespace {
+
+std::string number_name(std::uint64_t number) {
+  ByteWriter writer;
+  writer.be64(number);
+  return std::move(writer).bytes();
+}
+
+}  // namespace
+
+Key CacheSpace::block_key(const ChannelId& channel, std::uint64_t block) const {
+  return Key{database, KeyKind::block, channel.tag(), number_name(block)};
+}
+
+Key CacheSpace::record_key(const ChannelId& channel, std::uint64_t block) const {
+  return Key{database, KeyKind::block_record, channel.tag(), number_name(block)};
+}
+
+Key CacheSpace::counter_key(const ChannelId& channel) const {
+  return Key{database, KeyKind::channel_counter, channel.tag(), ""};
+}
+
+Key CacheSpace::sequence_key(Sequence sequence) const {
+  // Both parts big-endian: the keys of all sequence documents are in the order of the sequences.
+  return Key{database, KeyKind::sequence_document, number_name(sequence.value() / kSequencesPerTag),
+             number_name(sequence.value())};
+}
+
+Key CacheSpace::dead_ranges_key() const {
+  return Key{database, KeyKind::dead_ranges, "stable", ""};
+}
+
+Key CacheSpace::stable_key() const {
+  return Key{database, KeyKind::stable, "stable", ""};
+}
+
+Key CacheSpace::access_counter_key() const {
+  return Key{database, KeyKind::access_counter, "stable", ""};
+}
+
+Key stable_copy_key(DatabaseId database) {
+  return Key{database, KeyKind::stable_copy, "stable", ""};
+}
+
+}  // namespace headgate

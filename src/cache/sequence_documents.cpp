@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/sequence_documents.hpp"
+
+#include <algorithm>
+
+namespace headgate {
+namespace {
+
+// A pass that wants more is catching up by itself: it shares nothing worth waiting for.
+constexpr std::size_t kShareAtMost = 64;
+constexpr std::size_t kReadAtMost = 1'000;
+
+}  // namespace
+
+SequenceDocuments::Pointer SequenceDocuments::find(Sequence sequence) {
+  if (const auto it = young_.find(sequence); it != young_.end()) return it->second;
+  const auto it = old_.find(sequence);
+  if (it == old_.end()) return nullptr;
+  Pointer document = it->second;
+  learn(sequence, document);
+  return document;
+}
+
+void SequenceDocuments::learn(Sequence sequence, Pointer document) {
+  if (young_.size() >= std::max<std::size_t>(1, space_.settings.reader_documents / 2)) {
+    old_ = std::move(young_);
+    young_ = {};
+  }
+  young_.insert_or_assign(sequence, std::move(document));
+}
+
+void SequenceDocuments::clear() {
+  young_.clear();
+  old_.clear();
+}
+
+Task<Result<void>> SequenceDocuments::read(std::vector<Sequence> sequences,
+                                           std::shared_ptr<const StableRecord> record,
+                                           Known& found) {
+  for (std::size_t begin = 0; begin < sequences.size(); begin += kReadAtMost) {
+    const std::size_t end = std::min(sequences.size(), begin + kReadAtMost);
+    std::vector<Key> keys;
+    for (std::size_t i = begin; i < end; ++i) keys.push_back(space_.sequence_key(sequences[i]));
+    std::vector<HistoryId> histories;
+    for (const Key& key : keys)
+      histories.push_back(record->cache_histories.at(space_.bucket.partition_of(key).value()));
+    reads_ += keys.size();
+    const auto replies = co_await space_.bucket.get_many(std::move(keys), space_.deadline());
+    for (std::size_t i = begin; i < end; ++i) {
+      const Reply& reply = replies[i - begin];
+      if (!reply.ok() && reply.status != Errc::not_found) co_return reply.status;
+      if (reply.history != histories[i - begin]) co_return Errc::rolled_back;
+      if (!reply.ok()) continue;
+      HG_CO_TRY(auto document, SequenceDocument::decode(sequences[i], reply.bytes));
+      const auto shared = std::make_shared<const SequenceDocument>(std::move(document));
+      found.insert_or_assign(sequences[i], shared);
+      learn(sequences[i], shared);
+    }
+  }
+  co_return Result<void>();
+}
+
+// Whoever finds no read under way carries out the next batch for all that have asked by then; a
+// batch begins in a later turn, so that all feeds woken by one write share it.
+Task<Result<void>> SequenceDocuments::read_together(std::vector<Sequence> sequences,
+                                                    std::shared_ptr<const StableRecord> record,
+                                                    Known& found) {
+  if (!next_) next_ = std::make_shared<Batch>();
+  const std::shared_ptr<Batch> mine = next_;
+  wanted_.insert(wanted_.end(), sequences.begin(), sequences.end());
+  while (!mine->is_done) {
+    if (is_reading_) {
+      co_await batch_done_.wait_past(batch_done_.count());
+      continue;
+    }
+    is_reading_ = true;
+    co_await space_.environment.yield();
+    const std::shared_ptr<Batch> batch = std::exchange(next_, nullptr);
+    std::vector<Sequence> wanted = std::exchange(wanted_, {});
+    std::sort(wanted.begin(), wanted.end());
+    wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    const auto done = co_await read(std::move(wanted), record, batch->found);
+    if (!done) batch->failure = done.error().code;
+    batch->is_done = true;
+    is_reading_ = false;
+    batch_done_.raise();
+  }
+  if (mine->failure != Errc::ok) co_return mine->failure;
+  for (Sequence sequence : sequences)
+    if (const auto it = mine->found.find(sequence); it != mine->found.end())
+      found.insert_or_assign(sequence, it->second);
+  co_return Result<void>();
+}
+
+Task<Result<std::vector<SequenceDocuments::Pointer>>> SequenceDocuments::get(
+    std::vector<Sequence> sequences, std::shared_ptr<const StableRecord> record) {
+  std::vector<Pointer> documents;
+  std::vector<Sequence> missing;
+  for (Sequence sequence : sequences) {
+    documents.push_back(find(sequence));
+    if (!documents.back()) missing.push_back(sequence);
+  }
+  if (missing.empty()) co_return documents;
+  Known found;
+  const auto done = missing.size() <= kShareAtMost
+                        ? co_await read_together(std::move(missing), std::move(record), found)
+                        : co_await read(std::move(missing), std::move(record), found);
+  if (!done) co_return done.error();
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    if (documents[i]) continue;
+    if (const auto it = found.find(sequences[i]); it != found.end()) documents[i] = it->second;
+  }
+  co_return documents;
+}
+
+}  // namespace headgate
