@@ -84,6 +84,7 @@ class PasswordVerifier {
 
  private:
   struct Running;
+  class Leader;
 
   Environment& environment_;
   VerifiedCredentials verified_;

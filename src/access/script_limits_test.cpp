@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <thread>
+
+#include "access/script_test_support.hpp"
+
+namespace headgate {
+namespace {
+
+using testing::AnyOf;
+using testing::ElementsAre;
+
+const Rejection kTimedOut{Errc::internal, "sync function timed out"};
+const Rejection kOutOfMemory{Errc::internal, "sync function out of memory"};
+const Rejection kTooDeep{Errc::internal, "sync function: too much recursion"};
+
+/// Misbehaves as `body` says for a document with `bad`; otherwise works.
+std::shared_ptr<const SyncFunction> bad_function(std::string_view body) {
+  return with_body("if (doc.bad) {" + std::string(body) + "}\nchannel('fine')");
+}
+
+Rejection bad_run(const SyncFunction& function) {
+  return run(function, input_of(R"({"bad":true})")).rejection.value_or(Rejection{Errc::ok, ""});
+}
+
+void expect_fine(const SyncFunction& function) {
+  EXPECT_THAT(run(function, input_of("{}")).channels, ElementsAre("fine"));
+}
+
+TEST(ScriptLimits, AnEndlessLoopIsStoppedAndTheRuntimeReplaced) {
+  const auto function = bad_function("for (;;) {}");
+  const ScriptCounters before = script_counters();
+  EXPECT_EQ(bad_run(*function), kTimedOut);
+  expect_fine(*function);
+  EXPECT_EQ(script_counters().timeouts, before.timeouts + 1);
+  EXPECT_EQ(script_counters().runtimes_started, before.runtimes_started + 1);
+}
+
+TEST(ScriptLimits, AnEndlessLoopCannotSaveItself) {
+  const auto function =
+      bad_function("for (;;) { try { for (;;) {} } catch (e) {} finally { for (;;) {} } }");
+  EXPECT_EQ(bad_run(*function), kTimedOut);
+  expect_fine(*function);
+}
+
+TEST(ScriptLimits, AnEndlessLoopInWhatIsThrownIsStopped) {
+  const auto function = bad_function("throw {get forbidden() { for (;;) {} }}");
+  EXPECT_EQ(bad_run(*function), kTimedOut);
+  expect_fine(*function);
+}
+
+TEST(ScriptLimits, ACatastrophicRegularExpressionIsStopped) {
+  const auto function = bad_function("/^(a|a)*$/.test('a'.repeat(60) + 'b')");
+  EXPECT_EQ(bad_run(*function), kTimedOut);
+  expect_fine(*function);
+}
+
+TEST(ScriptLimits, AMemoryBombOfObjectsIsStopped) {
+  const auto function = bad_function("var a = null; for (;;) a = {next: a, more: [1, 2, 3]}");
+  EXPECT_THAT(bad_run(*function), AnyOf(kOutOfMemory, kTimedOut));
+  expect_fine(*function);
+}
+
+TEST(ScriptLimits, AMemoryBombCannotSaveItself) {
+  const auto function =
+      bad_function("var a = []; for (;;) { try { for (;;) a.push({}) } catch (e) { } }");
+  EXPECT_THAT(bad_run(*function), AnyOf(kOutOfMemory, kTimedOut));
+  expect_fine(*function);
+}
+
+TEST(ScriptLimits, AMemoryBombOfTextIsStopped) {
+  const auto function = bad_function(
+      "var a = []; for (var i = 0;; i++) a.push(('x' + i).repeat(1e5).split('').join('-'))");
+  EXPECT_THAT(bad_run(*function), AnyOf(kOutOfMemory, kTimedOut));
+  expect_fine(*function);
+}
+
+TEST(ScriptLimits, WhatIsCaughtAfterOutOfMemoryIsStillRejected) {
+  const auto function = with_body(
+      "if (doc.bad) try { var a = []; for (;;) a.push({}) } catch (e) { a = null }\n"
+      "channel('fine')",
+      ScriptLimits{.cpu_time = std::chrono::seconds(60), .wall_time = std::chrono::seconds(60)});
+  EXPECT_EQ(bad_run(*function), kOutOfMemory);
+  expect_fine(*function);
+}
+
+TEST(ScriptLimits, EndlessRecursionIsAnErrorOfTheFunction) {
+  const auto function = bad_function("(function f() { f() })()");
+  const ScriptCounters before = script_counters();
+  EXPECT_EQ(bad_run(*function), kTooDeep);
+  expect_fine(*function);
+  EXPECT_EQ(script_counters().runtimes_started, before.runtimes_started);
+}
+
+TEST(ScriptLimits, RecursionThroughBuiltInCodeIsAnErrorOfTheFunction) {
+  for (const char* body :
+       {"(function f() { [1].map(f) })()", "(function f() { JSON.stringify({toJSON: f}) })()",
+        "(function f() { 'x'.replace(/x/, f) })()"}) {
+    EXPECT_EQ(bad_run(*bad_function(body)), kTooDeep) << body;
+  }
+}
+
+TEST(ScriptLimits, AHugeDocumentGetsTheRoomItNeeds) {
+  std::string doc = R"({"items":[)";
+  while (doc.size() < (10u << 20)) doc += R"({"name":"a fine thing","price":12.5,"n":[1,2,3]},)";
+  doc += "{}]}";
+  const auto function = with_body("channel('n' + doc.items.length, oldDoc.items.length && 'old')");
+  const auto output = run(*function, {doc, doc, nullptr});
+  EXPECT_EQ(output.rejection, std::nullopt);
+  EXPECT_EQ(output.channels.size(), 2u);
+}
+
+TEST(ScriptLimits, MoreFunctionsThanARuntimeKeepsAllWork) {
+  std::vector<std::shared_ptr<const SyncFunction>> functions;
+  for (std::size_t i = 0; i < kFunctionsPerRuntime + 8; ++i)
+    functions.push_back(with_body("channel('c" + std::to_string(i) + "')"));
+  for (int round = 0; round < 2; ++round) {
+    for (std::size_t i = 0; i < functions.size(); ++i)
+      EXPECT_THAT(run(*functions[i], input_of("{}")).channels,
+                  ElementsAre("c" + std::to_string(i)));
+  }
+}
+
+TEST(ScriptThreads, OneFunctionRunsOnManyThreadsAtOnce) {
+  const auto function = with_body("channel(doc.c); if (doc.bad) for (;;) {}");
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      const std::string name = "c" + std::to_string(t);
+      for (int i = 0; i < 500; ++i) {
+        const auto output = function->run(input_of("{\"c\":\"" + name + "\"}"));
+        if (!output || output->channels != Channels{name}) ++wrong;
+      }
+      const auto stopped = function->run(input_of(R"({"bad":true})"));
+      if (!stopped || stopped->rejection != kTimedOut) ++wrong;
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(ScriptThreads, AFunctionMayBeDroppedAndReplacedWhileOthersRunIt) {
+  std::mutex mutex;
+  std::shared_ptr<const SyncFunction> current = with_body("channel('v0')");
+  std::atomic<bool> is_over{false};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      while (!is_over) {
+        const auto function = [&] {
+          const std::lock_guard lock(mutex);
+          return current;
+        }();
+        const auto output = function->run(input_of("{}"));
+        if (!output || output->channels.size() != 1) ++wrong;
+      }
+    });
+  }
+  for (int version = 1; version < 100; ++version) {
+    auto next = with_body("channel('v" + std::to_string(version) + "')");
+    const std::lock_guard lock(mutex);
+    current = std::move(next);
+  }
+  is_over = true;
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(ScriptThreads, ARuntimeEndsWithItsThread) {
+  const auto function = with_body("channel('a')");
+  for (int i = 0; i < 20; ++i) {
+    std::thread([&] { EXPECT_TRUE(function->run(input_of("{}"))); }).join();
+  }
+}
+
+}  // namespace
+}  // namespace headgate

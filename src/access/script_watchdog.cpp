@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "access/script_watchdog.hpp"
+
+#include <algorithm>
+
+namespace headgate {
+namespace {
+
+// Going to sleep makes the next run pay for a wake-up, so it is not done between two writes.
+constexpr int kIdleTicksBeforeSleep = 20;
+
+}  // namespace
+
+ScriptWatchdog::ScriptWatchdog() : thread_([this] { watch(); }) {}
+
+ScriptWatchdog::~ScriptWatchdog() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void ScriptWatchdog::add(Watched& watched) {
+  const std::lock_guard lock(mutex_);
+  watched_.push_back(&watched);
+}
+
+void ScriptWatchdog::remove(Watched& watched) {
+  const std::lock_guard lock(mutex_);
+  std::erase(watched_, &watched);
+}
+
+void ScriptWatchdog::begin(Watched& watched) {
+  watched.runs_.fetch_add(1);
+  if (!is_asleep_.load()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    is_asleep_ = false;
+  }
+  changed_.notify_all();
+}
+
+void ScriptWatchdog::end(Watched& watched) {
+  watched.runs_.fetch_add(1);
+}
+
+bool ScriptWatchdog::tick() {
+  bool is_busy = false;
+  for (Watched* watched : watched_) {
+    const std::uint64_t runs = watched->runs_.load();
+    const bool is_running = runs % 2 == 1;
+    if (is_running && runs == watched->seen_) watched->poke();
+    is_busy = is_busy || runs != watched->seen_ || is_running;
+    watched->seen_ = runs;
+  }
+  return is_busy;
+}
+
+void ScriptWatchdog::watch() {
+  std::unique_lock lock(mutex_);
+  int idle_ticks = 0;
+  while (!is_stopping_) {
+    idle_ticks = tick() ? 0 : idle_ticks + 1;
+    if (idle_ticks < kIdleTicksBeforeSleep) {
+      changed_.wait_for(lock, kTick, [this] { return is_stopping_; });
+      continue;
+    }
+    // A run that begins from here on sees the flag; one that began before is seen by the tick.
+    is_asleep_ = true;
+    if (!tick()) changed_.wait(lock, [this] { return is_stopping_ || !is_asleep_; });
+    is_asleep_ = false;
+    idle_ticks = 0;
+  }
+}
+
+}  // namespace headgate

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace headgate {
+
+/// Pokes whatever has been running for longer than a tick, again at every tick, so that it can look
+/// at its own limits. One thread for all; it sleeps while nothing runs. Safe from any thread.
+class ScriptWatchdog {
+ public:
+  /// Not shorter: the engine starts a regular expression anew at every poke, and gives it up after
+  /// a few.
+  static constexpr std::chrono::milliseconds kTick{50};
+
+  /// Something that can be poked. begin() and end() bracket a run and come from one thread.
+  /// poke() comes from the watchdog's thread, possibly just after end(), never after remove().
+  class Watched {
+   public:
+    Watched() = default;
+    Watched(const Watched&) = delete;
+    Watched& operator=(const Watched&) = delete;
+
+   protected:
+    virtual ~Watched() = default;
+
+   private:
+    friend class ScriptWatchdog;
+    virtual void poke() = 0;
+
+    std::atomic<std::uint64_t> runs_{0};  // odd while running
+    std::uint64_t seen_ = 0;              // the watchdog's
+  };
+
+  ScriptWatchdog();
+  ~ScriptWatchdog();
+
+  void add(Watched& watched);
+  void remove(Watched& watched);
+  void begin(Watched& watched);
+  void end(Watched& watched);
+
+ private:
+  void watch();
+  bool tick();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Watched*> watched_;
+  std::atomic<bool> is_asleep_{false};
+  bool is_stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace headgate
