@@ -31,6 +31,7 @@ class OwnedRecord {
   const Key key_;
   const std::chrono::nanoseconds timeout_;
   Cas cas_;
+  std::string unsettled_;  // value of a store whose outcome stayed unknown
 };
 
 }  // namespace headgate

@@ -13,8 +13,7 @@ constexpr int kAttempts = 10;
 }  // namespace
 
 StableSequence::StableSequence(const CacheSpace& space, Bucket& base)
-    : space_(space),
-      copy_(space.environment, base, stable_copy_key(space.database),
+    : copy_(space.environment, base, stable_copy_key(space.database),
             space.settings.operation_timeout),
       published_(space.environment, space.bucket, space.stable_key(),
                  space.settings.operation_timeout),

@@ -38,7 +38,6 @@ class StableSequence {
   Task<Result<StableRecord>> load();
   Task<Result<void>> load_dead_ranges();
 
-  const CacheSpace& space_;
   OwnedRecord copy_;
   OwnedRecord published_;
   OwnedRecord buried_;

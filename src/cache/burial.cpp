@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/burial.hpp"
+
+#include <algorithm>
+
+#include "base/bytes.hpp"
+
+namespace headgate {
+namespace {
+
+// So many adjacent numbers are worth a range record, which every reader keeps in memory.
+constexpr std::uint64_t kRangeAtLeast = 16;
+
+std::uint64_t length(const DeadRanges::Range& range) {
+  return range.last.value() - range.first.value() + 1;
+}
+
+}  // namespace
+
+// The sequence documents that are there in first..last; work goes with the partitions spanned.
+Task<Result<std::vector<Burial::Found>>> Burial::find(Sequence first, Sequence last) {
+  std::vector<Found> found;
+  for (Sequence from = first; from <= last;) {
+    const Sequence tag_end((from.value() / kSequencesPerTag + 1) * kSequencesPerTag - 1);
+    const Key key = space_.sequence_key(from);
+    HG_CO_TRY(auto page, co_await space_.bucket.scan({space_.database, KeyKind::sequence_document,
+                                                      key.tag, key.name, kSequencesPerTag, false},
+                                                     space_.deadline()));
+    for (auto& item : page.items) {
+      const Sequence sequence(ByteReader(item.name).be64());
+      if (sequence > last) break;
+      Reply reply;
+      reply.bytes = std::move(item.bytes);
+      reply.cas = item.cas;
+      found.push_back({sequence, std::move(reply)});
+    }
+    from = tag_end.next();
+  }
+  co_return found;
+}
+
+// `range` had no sequence document when it was looked at. One that appears meanwhile stays, and is
+// found the next time; within a buried range it is dead all the same (R9 resequences its write).
+Task<Result<void>> Burial::bury_empty(DeadRanges::Range range, Outcome& outcome) {
+  if (length(range) >= kRangeAtLeast) {
+    HG_CO_CHECK(co_await stable_.bury(range.first, range.last));
+    outcome.dead.push_back(range);
+    buried_ += length(range);
+    co_return Result<void>();
+  }
+  std::vector<Operation> inserts;
+  for (Sequence s = range.first; s <= range.last; s = s.next())
+    inserts.push_back(
+        operation::Insert{space_.sequence_key(s), SequenceDocument::dead(s).encode(), {}, {}});
+  const auto replies = co_await space_.bucket.pipeline(std::move(inserts), space_.deadline());
+  Sequence sequence = range.first;
+  for (const Reply& reply : replies) {
+    if (!reply.ok() && reply.status != Errc::exists)
+      co_return Error{reply.status, "burying a sequence"};
+    if (reply.ok()) {
+      outcome.dead.push_back({sequence, sequence});
+      ++buried_;
+    }
+    sequence = sequence.next();
+  }
+  co_return Result<void>();
+}
+
+Task<Result<Burial::Outcome>> Burial::bury(Sequence first, Sequence last) {
+  HG_CO_TRY(auto found, co_await find(first, last));
+  Outcome outcome;
+  Sequence from = first;
+  for (Found& at : found) {
+    if (from < at.sequence)
+      HG_CO_CHECK(co_await bury_empty({from, at.sequence.previous()}, outcome));
+    from = at.sequence.next();
+    HG_CO_TRY(auto document, SequenceDocument::decode(at.sequence, at.reply.bytes));
+    if (document.is_dead || stable_.dead_ranges().contains(at.sequence))
+      outcome.dead.push_back({at.sequence, at.sequence});
+    else
+      outcome.live.push_back({std::move(document), at.reply.cas});
+  }
+  if (from <= last) HG_CO_CHECK(co_await bury_empty({from, last}, outcome));
+  co_return outcome;
+}
+
+Task<Result<void>> Burial::kill(Live live) {
+  const Sequence sequence = live.document.entry.sequence;
+  const Reply reply = co_await space_.bucket.replace(space_.sequence_key(sequence),
+                                                     SequenceDocument::dead(sequence).encode(),
+                                                     live.cas, {}, space_.deadline());
+  if (!reply.ok() && reply.status != Errc::cas_mismatch)
+    co_return Error{reply.status, "burying a sequence"};
+  ++buried_;
+  co_return Result<void>();
+}
+
+}  // namespace headgate

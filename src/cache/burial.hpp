@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "cache/cache_entry.hpp"
+#include "cache/stable_sequence.hpp"
+
+namespace headgate {
+
+/// Buries sequences that belong to no write (R7, R8): a dead sequence document each, or one range
+/// for many adjacent ones. Confined to its executor. What is passed in must outlive it.
+class Burial {
+ public:
+  /// A live sequence document in a range that is to be buried.
+  struct Live {
+    SequenceDocument document;
+    Cas cas;
+  };
+  struct Outcome {
+    /// Buried, or found dead already.
+    std::vector<DeadRanges::Range> dead;
+    /// Left alone: whether they may be buried is a question for the base bucket (R8).
+    std::vector<Live> live;
+  };
+
+  Burial(const CacheSpace& space, StableSequence& stable) : space_(space), stable_(stable) {}
+
+  /// Buries what has no sequence document in first..last. Idempotent.
+  /// Errors: unavailable, no_space, overloaded, fenced, corrupted, timeout_unknown_outcome.
+  Task<Result<Outcome>> bury(Sequence first, Sequence last);
+  /// Turns a live sequence document into a dead one. Success if somebody else did.
+  Task<Result<void>> kill(Live live);
+
+  std::uint64_t buried() const { return buried_; }
+
+ private:
+  struct Found {
+    Sequence sequence;
+    Reply reply;
+  };
+  Task<Result<std::vector<Found>>> find(Sequence first, Sequence last);
+  Task<Result<void>> bury_empty(DeadRanges::Range range, Outcome& outcome);
+
+  const CacheSpace& space_;
+  StableSequence& stable_;
+  std::uint64_t buried_ = 0;
+};
+
+}  // namespace headgate

@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/cache_writer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <set>
+#include <unordered_map>
+
+#include "base/log.hpp"
+#include "base/task_scope.hpp"
+#include "cache/accounting.hpp"
+#include "cache/burial.hpp"
+#include "cache/feed_walk.hpp"
+
+namespace headgate {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kFeedBatch = 512;
+constexpr std::size_t kLookAtOnce = 1'000;
+// Channels to wake are remembered for so many writes above stable; beyond, all feeds are woken.
+constexpr std::size_t kChannelsRemembered = 100'000;
+constexpr milliseconds kFirstLook{1};
+constexpr milliseconds kLongestLook{64};
+constexpr milliseconds kRetry{100};
+constexpr milliseconds kStopAtMost{2'000};
+
+template <class T>
+bool contains(const std::vector<T>& all, const T& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
+
+// R7: what the document says happened at an earlier number stands in that number's document.
+bool is_listed(const RecentSequence& earlier, const FeedRecord& record,
+               const SequenceDocument* document) {
+  if (document == nullptr || document->is_dead || document->entry.doc_id != record.entry.doc_id)
+    return false;
+  for (const ChannelId& channel : earlier.removals)
+    if (!contains(document->entry.removals, channel)) return false;
+  for (const ChannelId& principal : earlier.grants)
+    if (std::none_of(document->entry.grants.begin(), document->entry.grants.end(),
+                     [&](const Grant& g) { return g.principal == principal; }))
+      return false;
+  return true;
+}
+
+bool has_marks(const RecentSequence& earlier) {
+  return !earlier.removals.empty() || !earlier.grants.empty();
+}
+
+std::vector<ChannelId> channels_of(const CacheEntry& entry) {
+  std::vector<ChannelId> channels = entry.channels;
+  channels.insert(channels.end(), entry.removals.begin(), entry.removals.end());
+  for (const Grant& grant : entry.grants) channels.push_back(grant.principal);
+  return channels;
+}
+
+}  // namespace
+
+// Three steps in a circle, each a few screens down: read what the feed shows; look at every entry
+// that is not settled (check, repair, resequence); close gaps and publish.
+class CacheWriter::State {
+ public:
+  explicit State(Dependencies d)
+      : d_(d),
+        env_(d.space.environment),
+        stable_(d.space, d.base),
+        burial_(d.space, stable_),
+        tasks_(d.space.environment) {}
+
+  Task<Result<void>> start();
+  Task<void> stop();
+  Statistics statistics() const;
+
+ private:
+  // A feed entry that is not settled yet.
+  struct Pending {
+    FeedEntry entry;
+    FeedRecord record;
+    TimePoint met;
+    TimePoint next_look;
+    milliseconds pause = kFirstLook;
+  };
+  using Place = std::pair<PartitionNumber, PartitionPosition>;
+  using Documents = std::unordered_map<Sequence, std::shared_ptr<const SequenceDocument>>;
+
+  enum class Verdict { settled, wait, repair, resequence };
+  struct Judgement {
+    Verdict verdict = Verdict::settled;
+    std::vector<Sequence> unlisted;  // recent numbers whose removals and grants must move
+    std::vector<Sequence> absent;    // numbers to bury
+  };
+
+  // Reading.
+  Task<Result<void>> open();
+  Task<Result<bool>> read_feed(Deadline deadline);
+  Result<void> take(FeedEntry entry);
+  Task<Result<bool>> is_drained();
+
+  // Looking.
+  Task<Result<void>> look();
+  Task<Result<Documents>> load_documents(const std::vector<Place>& places);
+  Judgement judge(const Pending& pending, const Documents& documents) const;
+  bool is_same_write(const Pending& pending, const SequenceDocument& document) const;
+  Task<Result<bool>> bury_each(std::vector<Sequence> sequences);
+  Task<Result<void>> repair(std::vector<Place> places);
+  Task<Result<void>> resequence(Place place, std::vector<Sequence> unlisted);
+  void settle(Place place);
+  void look_later(Place place);
+  std::chrono::nanoseconds repair_delay() const;
+
+  // Closing and publishing.
+  Task<Result<void>> bury_released();
+  Task<Result<void>> close_gaps();
+  Task<Result<void>> close_gap(DeadRanges::Range gap);
+  void note_bound();
+  Sequence closable() const;
+  Task<Result<void>> publish();
+
+  Task<void> run();
+  Task<Result<void>> turn(Deadline read_until);
+  Deadline next_deadline() const;
+
+  Dependencies d_;
+  Environment& env_;
+  StableSequence stable_;
+  Burial burial_;
+  std::unique_ptr<MutationFeed> feed_;
+  std::shared_ptr<const std::vector<HistoryId>> cache_histories_;
+  std::vector<HistoryId> base_histories_;
+
+  Accounting accounting_;
+  FeedWalk walk_;
+  std::map<Place, Pending> pending_;
+  std::map<Place, ReleasedRange> released_;
+  std::map<Sequence, std::vector<ChannelId>> channels_above_;
+  bool has_forgotten_channels_ = false;
+  Sequence largest_seen_;
+  // How large numbers were at which time: what was handed out gap_timeout ago should be here.
+  std::deque<std::pair<TimePoint, Sequence>> bounds_;
+  TimePoint last_published_{};
+  bool is_starting_ = false;
+  bool is_stopping_ = false;
+  Statistics statistics_;
+  TaskScope tasks_;
+};
+
+// --- Start and stop ------------------------------------------------------------------------------
+
+Task<Result<void>> CacheWriter::State::open() {
+  HG_CO_TRY(auto cache_histories, co_await d_.space.bucket.barrier(d_.space.deadline()));
+  HG_CO_TRY(base_histories_, co_await d_.base.barrier(d_.space.deadline()));
+  cache_histories_ = std::make_shared<const std::vector<HistoryId>>(std::move(cache_histories));
+  HG_CO_CHECK(co_await stable_.take_over());
+  accounting_ = Accounting(stable_.record().stable);
+  walk_.clear();
+  pending_.clear();
+  released_.clear();
+  channels_above_.clear();
+  bounds_.clear();
+  FeedPositions from = stable_.record().checkpoint;
+  if (from.size() != d_.base.partition_count()) from.clear();
+  HG_CO_TRY(feed_, d_.base.open_feed(d_.space.database, from));
+  co_return Result<void>();
+}
+
+// Nobody else is at work on what an earlier process left: it is repaired at once, and the rest of
+// that process's numbers is closed (fault-model, end of section 3).
+Task<Result<void>> CacheWriter::State::start() {
+  is_starting_ = true;
+  HG_CO_CHECK(co_await open());
+  while (true) {
+    HG_CO_TRY(const bool is_done, co_await is_drained());
+    if (is_done && pending_.empty() && released_.empty()) break;
+    HG_CO_CHECK(co_await turn(env_.now()));
+    if (!pending_.empty()) co_await env_.sleep_for(kFirstLook);
+  }
+  HG_CO_CHECK(co_await close_gaps());
+  HG_CO_CHECK(co_await publish());
+  is_starting_ = false;
+  is_stopping_ = false;
+  tasks_.spawn(run());
+  co_return Result<void>();
+}
+
+Task<void> CacheWriter::State::stop() {
+  is_stopping_ = true;
+  co_await tasks_.join();
+  if (!feed_) co_return;
+  // What is on its way to the feed is still taken in, so that the next start has nothing to do.
+  const TimePoint give_up = env_.now() + kStopAtMost;
+  while (accounting_.stable() < d_.allocator.highest() && env_.now() < give_up)
+    if (!co_await turn(env_.now() + kFirstLook)) break;
+  if (const auto published = co_await publish(); !published)
+    log(LogLevel::warning, "cache_writer.stop", {{"why", published.error().context}});
+  feed_.reset();
+}
+
+Task<void> CacheWriter::State::run() {
+  while (!is_stopping_) {
+    const auto done = co_await turn(next_deadline());
+    if (done) continue;
+    const Errc code = done.error().code;
+    log(LogLevel::warning, "cache_writer.turn_failed",
+        {{"database", fmt::to_string(d_.space.database.value())},
+         {"error", std::string(to_string(code))},
+         {"what", done.error().context}});
+    if (code == Errc::fenced) co_return;  // another one is in charge (R14)
+    co_await env_.sleep_for(kRetry);
+    // A new history: what was known of the old one is void, walk again from the checkpoint.
+    if (code == Errc::rolled_back) {
+      if (const auto opened = co_await open(); !opened)
+        log(LogLevel::warning, "cache_writer.open_failed", {{"what", opened.error().context}});
+    }
+  }
+}
+
+Task<Result<void>> CacheWriter::State::turn(Deadline read_until) {
+  note_bound();
+  HG_CO_CHECK(co_await read_feed(read_until));
+  HG_CO_CHECK(co_await look());
+  HG_CO_CHECK(co_await bury_released());
+  HG_CO_CHECK(co_await close_gaps());
+  const bool is_due = env_.now() - last_published_ >= d_.space.settings.publish_interval;
+  if (is_due && !is_starting_ && accounting_.stable() > stable_.record().stable)
+    HG_CO_CHECK(co_await publish());
+  co_return Result<void>();
+}
+
+Deadline CacheWriter::State::next_deadline() const {
+  Deadline next = env_.now() + d_.space.settings.poll;
+  for (const auto& [place, pending] : pending_) next = std::min(next, pending.next_look);
+  if (accounting_.stable() > stable_.record().stable)
+    next = std::min(next, last_published_ + d_.space.settings.publish_interval);
+  return next;
+}
+
+// --- Reading the feed ----------------------------------------------------------------------------
+
+Task<Result<bool>> CacheWriter::State::read_feed(Deadline deadline) {
+  HG_CO_TRY(auto entries, co_await feed_->next(kFeedBatch, deadline));
+  const bool has_any = !entries.empty();
+  for (FeedEntry& entry : entries) HG_CO_CHECK(take(std::move(entry)));
+  co_return has_any;
+}
+
+Result<void> CacheWriter::State::take(FeedEntry entry) {
+  ++statistics_.entries;
+  const Place place{entry.partition, entry.position};
+  if (entry.is_removal) return {};
+  if (entry.key.kind == KeyKind::released) {
+    HG_TRY(const auto range, ReleasedRange::decode(entry.bytes));
+    walk_.meet(entry, range.last);
+    released_.insert_or_assign(place, range);
+    return {};
+  }
+  HG_TRY(auto record, FeedRecord::decode(entry.bytes));
+  const Sequence sequence = record.entry.sequence;
+  largest_seen_ = std::max(largest_seen_, sequence);
+  walk_.meet(entry, sequence);
+  pending_.insert_or_assign(
+      place, Pending{std::move(entry), std::move(record), env_.now(), env_.now(), kFirstLook});
+  return {};
+}
+
+Task<Result<bool>> CacheWriter::State::is_drained() {
+  HG_CO_TRY(const FeedPositions heads, co_await feed_->heads(d_.space.deadline()));
+  const FeedPositions at = feed_->positions();
+  for (std::size_t i = 0; i < heads.size(); ++i)
+    if (at.at(i).position < heads[i].position) co_return false;
+  co_return true;
+}
+
+// --- Looking at entries --------------------------------------------------------------------------
+
+std::chrono::nanoseconds CacheWriter::State::repair_delay() const {
+  if (is_starting_ || d_.space.settings.cache_writes == CacheWrites::feed)
+    return std::chrono::nanoseconds(0);
+  return d_.space.settings.repair_delay;
+}
+
+Task<Result<void>> CacheWriter::State::look() {
+  std::vector<Place> due;
+  for (const auto& [place, pending] : pending_) {
+    if (due.size() == kLookAtOnce) break;
+    if (pending.next_look <= env_.now()) due.push_back(place);
+  }
+  if (due.empty()) co_return Result<void>();
+  HG_CO_TRY(const Documents documents, co_await load_documents(due));
+  std::vector<Place> repairs;
+  for (const Place& place : due) {
+    Judgement judgement = judge(pending_.at(place), documents);
+    if (judgement.verdict == Verdict::wait) {
+      look_later(place);
+      continue;
+    }
+    HG_CO_TRY(const bool is_buried, co_await bury_each(std::move(judgement.absent)));
+    if (!is_buried) {
+      look_later(place);  // somebody inserted a document meanwhile: judge again
+    } else if (judgement.verdict == Verdict::resequence) {
+      HG_CO_CHECK(co_await resequence(place, std::move(judgement.unlisted)));
+    } else if (judgement.verdict == Verdict::repair) {
+      repairs.push_back(place);
+    } else {
+      settle(place);
+    }
+  }
+  co_return co_await repair(std::move(repairs));
+}
+
+// The documents that the entries' judgement needs: their own, and those of recent numbers that are
+// above stable or record a removal or grant.
+Task<Result<CacheWriter::State::Documents>> CacheWriter::State::load_documents(
+    const std::vector<Place>& places) {
+  std::set<Sequence> wanted;
+  for (const Place& place : places) {
+    const FeedRecord& record = pending_.at(place).record;
+    wanted.insert(record.entry.sequence);
+    for (const RecentSequence& earlier : record.recent)
+      if (earlier.sequence > accounting_.stable() || has_marks(earlier))
+        wanted.insert(earlier.sequence);
+  }
+  Documents documents;
+  std::vector<Sequence> missing;
+  for (Sequence sequence : wanted) {
+    if (auto known = d_.reader.known(sequence))
+      documents[sequence] = std::move(known);
+    else
+      missing.push_back(sequence);
+  }
+  if (missing.empty()) co_return documents;
+  std::vector<Key> keys;
+  for (Sequence sequence : missing) keys.push_back(d_.space.sequence_key(sequence));
+  const auto replies = co_await d_.space.bucket.get_many(std::move(keys), d_.space.deadline());
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (replies[i].status == Errc::not_found) continue;
+    if (!replies[i].ok()) co_return Error{replies[i].status, "reading sequence documents"};
+    HG_CO_TRY(auto document, SequenceDocument::decode(missing[i], replies[i].bytes));
+    documents[missing[i]] = std::make_shared<const SequenceDocument>(std::move(document));
+  }
+  co_return documents;
+}
+
+bool CacheWriter::State::is_same_write(const Pending& pending,
+                                       const SequenceDocument& document) const {
+  return document.identity.partition == pending.entry.partition &&
+         document.identity.position == pending.entry.position &&
+         document.identity.cas == pending.entry.cas &&
+         document.entry.doc_id == pending.record.entry.doc_id &&
+         document.entry.rev_id == pending.record.entry.rev_id;
+}
+
+CacheWriter::State::Judgement CacheWriter::State::judge(const Pending& pending,
+                                                        const Documents& documents) const {
+  const auto find = [&](Sequence sequence) -> const SequenceDocument* {
+    const auto it = documents.find(sequence);
+    return it == documents.end() ? nullptr : it->second.get();
+  };
+  const Sequence stable = accounting_.stable();
+  const bool may_be_at_work = env_.now() < pending.met + repair_delay();
+  Judgement judgement;
+  for (const RecentSequence& earlier : pending.record.recent) {
+    if (earlier.sequence <= stable && !has_marks(earlier)) continue;
+    const SequenceDocument* document = find(earlier.sequence);
+    const bool is_unlisted = has_marks(earlier) && !is_listed(earlier, pending.record, document);
+    if (is_unlisted && document == nullptr && may_be_at_work) {
+      judgement.verdict = Verdict::wait;
+      return judgement;
+    }
+    if (is_unlisted) judgement.unlisted.push_back(earlier.sequence);
+    if (document == nullptr) judgement.absent.push_back(earlier.sequence);
+  }
+
+  const Sequence sequence = pending.record.entry.sequence;
+  const SequenceDocument* own = find(sequence);
+  const bool is_buried = stable_.dead_ranges().contains(sequence);
+  if (own == nullptr && !is_buried && sequence > stable) {
+    judgement.verdict = may_be_at_work ? Verdict::wait : Verdict::repair;
+  } else if (own == nullptr || is_buried || own->is_dead || !is_same_write(pending, *own)) {
+    // R9: late, buried or stolen. At or below stable a hole is closed before the document moves.
+    if (own == nullptr && !is_buried) judgement.absent.push_back(sequence);
+    judgement.verdict = Verdict::resequence;
+  } else if (own->epoch != d_.allocator.epoch() && sequence > stable) {
+    // R7: written under another epoch; its block entries may be lost. Entered again they do no
+    // harm.
+    judgement.verdict = Verdict::repair;
+  }
+  if (!judgement.unlisted.empty() && judgement.verdict == Verdict::repair) {
+    // The document moves to a fresh number anyway: this one is only closed.
+    if (own == nullptr) judgement.absent.push_back(sequence);
+    judgement.verdict = Verdict::resequence;
+  }
+  if (!judgement.unlisted.empty() && judgement.verdict == Verdict::settled)
+    judgement.verdict = Verdict::resequence;
+  return judgement;
+}
+
+// False if a document appeared at one of the numbers.
+Task<Result<bool>> CacheWriter::State::bury_each(std::vector<Sequence> sequences) {
+  for (Sequence sequence : sequences) {
+    HG_CO_TRY(const auto outcome, co_await burial_.bury(sequence, sequence));
+    if (outcome.dead.empty()) co_return false;
+  }
+  co_return true;
+}
+
+Task<Result<void>> CacheWriter::State::repair(std::vector<Place> places) {
+  if (places.empty()) co_return Result<void>();
+  std::vector<CacheWrite> writes;
+  for (const Place& place : places) {
+    const Pending& pending = pending_.at(place);
+    writes.push_back({pending.record.entry,
+                      {pending.entry.partition, pending.entry.position, pending.entry.cas,
+                       pending.entry.history}});
+  }
+  const auto outcomes = co_await d_.front_end.write(
+      std::move(writes), WriteFence{d_.allocator.epoch(), cache_histories_});
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    if (outcomes[i] == FrontEndCacheWriter::Outcome::complete) {
+      ++statistics_.repairs;
+      settle(places[i]);
+    } else {
+      look_later(places[i]);
+    }
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> CacheWriter::State::resequence(Place place, std::vector<Sequence> unlisted) {
+  const Key key = pending_.at(place).entry.key;
+  const Cas cas = pending_.at(place).entry.cas;
+  HG_CO_CHECK(co_await d_.repair.resequence(key, cas, std::move(unlisted)));
+  ++statistics_.resequences;
+  settle(place);
+  co_return Result<void>();
+}
+
+void CacheWriter::State::settle(Place place) {
+  const Pending& pending = pending_.at(place);
+  const Sequence sequence = pending.record.entry.sequence;
+  if (channels_above_.size() >= kChannelsRemembered) {
+    channels_above_.clear();
+    has_forgotten_channels_ = true;
+  }
+  if (sequence > stable_.record().stable)
+    channels_above_[sequence] = channels_of(pending.record.entry);
+  accounting_.account(sequence);
+  for (const RecentSequence& earlier : pending.record.recent) accounting_.account(earlier.sequence);
+  walk_.settle(place.first, place.second);
+  pending_.erase(place);
+}
+
+void CacheWriter::State::look_later(Place place) {
+  Pending& pending = pending_.at(place);
+  pending.next_look = env_.now() + pending.pause;
+  pending.pause = std::min(kLongestLook, pending.pause * 2);
+}
+
+// --- Gaps ----------------------------------------------------------------------------------------
+
+Task<Result<void>> CacheWriter::State::bury_released() {
+  while (!released_.empty()) {
+    const auto [place, range] = *released_.begin();
+    const Sequence first = std::max(range.first, accounting_.stable().next());
+    if (first <= range.last) {
+      HG_CO_TRY(const auto outcome, co_await burial_.bury(first, range.last));
+      for (const auto& dead : outcome.dead) accounting_.account(dead.first, dead.last);
+    }
+    walk_.settle(place.first, place.second);
+    released_.erase(place);
+  }
+  co_return Result<void>();
+}
+
+void CacheWriter::State::note_bound() {
+  const Sequence bound = std::max(d_.allocator.highest(), largest_seen_);
+  if (bounds_.empty() || bounds_.back().second != bound) bounds_.emplace_back(env_.now(), bound);
+  const TimePoint old = env_.now() - d_.space.settings.gap_timeout;
+  while (bounds_.size() > 1 && bounds_[1].first <= old) bounds_.pop_front();
+  // A busy database notes one bound a turn; more than this many only blur the time-out.
+  if (bounds_.size() > kLookAtOnce) bounds_.erase(bounds_.begin() + 1);
+}
+
+// Numbers that are old enough to be missed (R8), or that no living process can still use.
+Sequence CacheWriter::State::closable() const {
+  const TimePoint old = env_.now() - d_.space.settings.gap_timeout;
+  const bool is_old = !bounds_.empty() && bounds_.front().first <= old;
+  return std::max(d_.allocator.base(), is_old ? bounds_.front().second : Sequence());
+}
+
+Task<Result<void>> CacheWriter::State::close_gaps() {
+  const Sequence upto = closable();
+  if (!accounting_.has_gap(upto)) co_return Result<void>();
+  HG_CO_TRY(const bool is_complete, co_await is_drained());
+  if (!is_complete) co_return Result<void>();
+  // Entries that are still looked at are no gaps, nor are their earlier numbers.
+  Accounting known = accounting_;
+  for (const auto& [place, pending] : pending_) {
+    known.account(pending.record.entry.sequence);
+    for (const RecentSequence& earlier : pending.record.recent) known.account(earlier.sequence);
+  }
+  for (const DeadRanges::Range& gap : known.gaps(upto)) HG_CO_CHECK(co_await close_gap(gap));
+  co_return Result<void>();
+}
+
+Task<Result<void>> CacheWriter::State::close_gap(DeadRanges::Range gap) {
+  HG_CO_TRY(auto outcome, co_await burial_.bury(gap.first, gap.last));
+  for (const auto& dead : outcome.dead) accounting_.account(dead.first, dead.last);
+  for (Burial::Live& live : outcome.live) {
+    HG_CO_TRY(const bool is_held, co_await d_.repair.holds(live.document.entry));
+    if (is_held) continue;  // its feed entry is still to come
+    const Sequence sequence = live.document.entry.sequence;
+    HG_CO_CHECK(co_await d_.repair.resequence_present(live.document.entry));
+    HG_CO_CHECK(co_await burial_.kill(std::move(live)));
+    d_.reader.learn(sequence,
+                    std::make_shared<const SequenceDocument>(SequenceDocument::dead(sequence)));
+    accounting_.account(sequence);
+  }
+  if (!outcome.dead.empty()) ++statistics_.gaps_closed;
+  co_return Result<void>();
+}
+
+// --- Publishing ----------------------------------------------------------------------------------
+
+Task<Result<void>> CacheWriter::State::publish() {
+  const Sequence stable = accounting_.stable();
+  HG_CO_CHECK(co_await stable_.publish(stable, walk_.checkpoint(stable, feed_->positions()),
+                                       *cache_histories_, base_histories_));
+  last_published_ = env_.now();
+  ++statistics_.published;
+  std::set<ChannelId> changed;
+  const auto end = channels_above_.upper_bound(stable);
+  for (auto it = channels_above_.begin(); it != end; it = channels_above_.erase(it))
+    changed.insert(it->second.begin(), it->second.end());
+  if (has_forgotten_channels_) changed.clear();
+  has_forgotten_channels_ = false;
+  d_.listener.stable_advanced(stable, std::vector<ChannelId>(changed.begin(), changed.end()));
+  co_return Result<void>();
+}
+
+CacheWriter::Statistics CacheWriter::State::statistics() const {
+  Statistics all = statistics_;
+  all.stable = stable_.record().stable;
+  all.largest_seen = largest_seen_;
+  all.buried = burial_.buried();
+  all.awaited = pending_.size();
+  all.gaps = accounting_.gaps(std::max(largest_seen_, accounting_.stable())).size();
+  return all;
+}
+
+// --- The public face -----------------------------------------------------------------------------
+
+CacheWriter::CacheWriter(Dependencies dependencies)
+    : state_(std::make_unique<State>(dependencies)) {}
+CacheWriter::~CacheWriter() = default;
+Task<Result<void>> CacheWriter::start() {
+  return state_->start();
+}
+Task<void> CacheWriter::stop() {
+  return state_->stop();
+}
+CacheWriter::Statistics CacheWriter::statistics() const {
+  return state_->statistics();
+}
+
+}  // namespace headgate
