@@ -81,10 +81,10 @@ struct HttpRequest {
 /// is left out when the request was HEAD or the status forbids one.
 struct HttpResponse {
   int status = 200;
-  HttpHeaders headers;
-  std::string body;
+  HttpHeaders headers = {};
+  std::string body = {};
   /// If set, sent in place of `body`.
-  SharedBytes shared_body;
+  SharedBytes shared_body = {};
 };
 
 }  // namespace headgate

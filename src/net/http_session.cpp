@@ -97,7 +97,8 @@ Task<bool> HttpSession::read_body(SessionExchange& exchange, RequestParser& pars
 Task<bool> HttpSession::read_stage(RequestParser& parser, Phase phase) {
   const auto timeout =
       phase == Phase::head ? share_.options.head_timeout : share_.options.body_timeout;
-  received_ = received_mark_ = 0;
+  received_ = input_.size();
+  received_mark_ = 0;
   for (;;) {
     const Progress progress = read_available(parser);
     if (progress == Progress::done) co_return true;

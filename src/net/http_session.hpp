@@ -90,7 +90,7 @@ class HttpSession final : private TcpConnection {
   bool is_peer_watched_ = false;
   bool has_unread_request_ = false;
   std::uint32_t deadline_ = 0;
-  std::size_t received_ = 0;             // bytes of this body
+  std::size_t received_ = 0;             // bytes of this head or body
   std::size_t received_mark_ = 0;        // of them, those before its present time span
   std::string input_;                    // read but not parsed
   SessionExchange* exchange_ = nullptr;  // while its handler runs

@@ -18,10 +18,11 @@ constexpr HttpFailure kTooLarge{413, "too_large", "the request entity is too lar
 constexpr HttpFailure kBadExpectation{417, "expectation_failed", "unknown expectation"};
 constexpr HttpFailure kHeadTooLarge{431, "header_too_large", "the request head is too large"};
 constexpr HttpFailure kBadCoding{501, "not_implemented", "unknown transfer coding"};
-constexpr HttpFailure kBadVersion{505, "bad_version", "HTTP version not supported"};
 
 // A chunk's size line or the trailer, which the parser takes only whole.
 constexpr std::size_t kMaxUnparsed = 16 * 1024;
+// The shortest end of a chunked body, "0\r\n\r\n". Beast asserts that it sees so much of it.
+constexpr std::size_t kMinChunkedRest = 5;
 // Parsers of JSON read beyond the end of the text.
 constexpr std::size_t kSpareCapacity = 64;
 
@@ -32,7 +33,6 @@ std::string_view view(boost::beast::string_view text) {
 HttpFailure failure_of(boost::beast::error_code ec) {
   if (ec == http::error::header_limit) return kHeadTooLarge;
   if (ec == http::error::body_limit) return kTooLarge;
-  if (ec == http::error::bad_version) return kBadVersion;
   if (ec == http::error::bad_chunk || ec == http::error::bad_chunk_extension) return kBadChunk;
   return kBadRequest;
 }
@@ -72,6 +72,7 @@ std::size_t RequestParser::parse(std::string_view bytes) {
     bytes.remove_prefix(1);
   }
   if (bytes.empty()) return given;
+  if (is_in_body_ && chunked() && bytes.size() < kMinChunkedRest) return 0;
   const bool was_in_head = !has_head();
   ErrorCode ec;
   const std::size_t taken = put(boost::asio::buffer(bytes.data(), bytes.size()), ec);

@@ -94,8 +94,7 @@ Task<bool> SessionExchange::finish() {
     respond({.status = 500,
              .headers = {{"Content-Type", "application/json"}},
              .body = R"({"error":"internal_error","reason":"no answer"})"
-                     "\n",
-             .shared_body = {}});
+                     "\n"});
   }
   OutgoingBytes bytes = state_ == State::responded ? whole_answer() : stream_end();
   const bool is_sent = co_await session_.send(std::move(bytes));
