@@ -1,536 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "access/script_engine.hpp"
 
-#include <js/Array.h>
-#include <js/CallAndConstruct.h>
-#include <js/CompilationAndEvaluation.h>
-#include <js/ContextOptions.h>
-#include <js/ErrorReport.h>
-#include <js/Exception.h>
-#include <js/GCAPI.h>
-#include <js/GlobalObject.h>
-#include <js/Initialization.h>
-#include <js/Interrupt.h>
-#include <js/MemoryCallbacks.h>
-#include <js/Principals.h>
-#include <js/Promise.h>
-#include <js/PropertyAndElement.h>
-#include <js/Realm.h>
-#include <js/RealmOptions.h>
-#include <js/SourceText.h>
-#include <js/Stack.h>
-#include <js/String.h>
-#include <jsapi.h>
-#include <time.h>
-
-#include <algorithm>
 #include <atomic>
-#include <list>
 #include <string>
 #include <utility>
 
-#include "access/script_watchdog.hpp"
-#include "access/sync_prelude.hpp"
+#include "access/script_runtime.hpp"
 #include "access/sync_reply.hpp"
-#include "base/assert.hpp"
 #include "base/log.hpp"
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-// The engine is not instrumented: its threads' atomics are invisible, its memcpy is not.
-extern "C" const char* __tsan_default_suppressions() {
-  return "called_from_lib:libmozjs-102.so\nrace:libmozjs-102.so\n";
-}
-#endif
-#endif
 
 namespace headgate {
 namespace {
 
-constexpr std::size_t kStackBytes = 512u << 10;
-constexpr std::size_t kMebibyte = 1u << 20;
-constexpr std::size_t kHeapPerDocumentByte = 12;
-constexpr double kFullHeap = 0.9;
-// Below the heap limit, so that the engine collects before the limit is looked at.
-constexpr std::uint32_t kGcThresholdMebibytes = 8;
-
-using std::chrono::nanoseconds;
-
-nanoseconds clock_now(clockid_t clock) {
-  timespec now{};
-  clock_gettime(clock, &now);
-  return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
-}
-
-/// Sync functions are synchronous: whatever would run later is refused where it is asked for.
-class NoJobs final : public JS::JobQueue {
- public:
-  JSObject* getIncumbentGlobal(JSContext* context) override {
-    return JS::CurrentGlobalOrNull(context);
-  }
-  bool enqueuePromiseJob(JSContext* context, JS::HandleObject, JS::HandleObject, JS::HandleObject,
-                         JS::HandleObject) override {
-    JS_ReportErrorASCII(context, "a sync function cannot wait: no promises, no await");
-    return false;
-  }
-  void runJobs(JSContext*) override {}
-  bool empty() const override { return true; }
-
- private:
-  js::UniquePtr<SavedJobQueue> saveJobQueue(JSContext*) override { return nullptr; }
-};
-
-/// What all runtimes of the process share. Made at first use, ended with the process.
-class ScriptProcess {
- public:
-  static ScriptProcess& instance() {
-    static ScriptProcess process;
-    return process;
-  }
-
-  ScriptProcess() : is_ready_(JS_Init()) {}
-  ~ScriptProcess() {
-    // A thread that is still there at exit keeps its runtime; ending the engine under it would
-    // crash the exit.
-    if (is_ready_ && live_runtimes == 0) JS_ShutDown();
-  }
-
-  bool is_ready() const { return is_ready_; }
-
-  ScriptWatchdog watchdog;
-  NoJobs no_jobs;
-  std::atomic<std::uint64_t> live_runtimes{0};
-  std::atomic<std::uint64_t> functions{0};
-  std::atomic<std::uint64_t> runs{0};
-  std::atomic<std::uint64_t> runtimes_started{0};
-  std::atomic<std::uint64_t> timeouts{0};
-  std::atomic<std::uint64_t> out_of_memory{0};
-
- private:
-  bool is_ready_;
-};
-
-/// The source of a compiled function; the compiled form is each runtime's own.
-class ScriptSyncFunction final : public SyncFunction {
- public:
-  ScriptSyncFunction(std::string_view source, ScriptLimits limits)
-      : id_(++ScriptProcess::instance().functions),
-        source_("(" + std::string(source) + "\n)"),
-        limits_(limits) {}
-
-  Result<SyncOutput> run(const SyncInput& input) const override;
-  bool runs_inline() const override { return false; }
-
-  std::uint64_t id() const { return id_; }
-  /// In parentheses, on its own lines.
-  const std::string& source() const { return source_; }
-  const ScriptLimits& limits() const { return limits_; }
-  /// Expires with the function.
-  std::weak_ptr<const bool> life() const { return life_; }
-
- private:
-  std::uint64_t id_;
-  std::string source_;
-  ScriptLimits limits_;
-  std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);
-};
-
-/// One sync function compiled in a realm of its own.
-struct FunctionRealm {
-  FunctionRealm(JSContext* context, const ScriptSyncFunction& function)
-      : function_id(function.id()), life(function.life()), global(context), call(context) {}
-
-  std::uint64_t function_id;
-  std::weak_ptr<const bool> life;
-  JS::PersistentRootedObject global;
-  JS::PersistentRootedValue call;
-};
-
-/// One thread's runtime. Confined to that thread, but for poke().
-///
-/// Whatever runs scripts does so inside guard(): armed against time and memory. After a limit was
-/// hit the runtime is spoilt: an engine that was out of memory is not to be trusted again.
-class ScriptRuntime final : private ScriptWatchdog::Watched {
- public:
-  /// Null: the engine refused to start.
-  static std::unique_ptr<ScriptRuntime> start();
-  ~ScriptRuntime() override;
-
-  /// Empty text: `source`, in parentheses, is one function expression.
-  Result<std::string> check(const std::string& source, const ScriptLimits& limits);
-  Result<void> prepare(const ScriptSyncFunction& function);
-  Result<SyncReply> run(const ScriptSyncFunction& function, const SyncInput& input);
-  bool is_spoilt() const { return is_spoilt_; }
-
- private:
-  enum class Stop : unsigned char { none, timeout, out_of_memory };
-
-  explicit ScriptRuntime(JSContext* context);
-  bool set_up();
-  void poke() override { JS_RequestInterruptCallback(context_); }
-  static bool on_interrupt(JSContext* context);
-  static void on_out_of_memory(JSContext* context, void* self);
-  bool may_go_on();
-  bool is_over_heap();
-  double malloc_bytes();
-  void set_heap_limit(std::size_t bytes);
-
-  template <class Work>
-  Result<void> guard(const ScriptLimits& limits, std::size_t input_bytes, Work work);
-  Error take_failure();
-
-  JSObject* new_global();
-  bool evaluate(std::string_view text, const char* file, JS::MutableHandleValue value);
-  bool compiles(std::string_view text);
-  bool call_value(JS::HandleValue function, const JS::HandleValueArray& arguments,
-                  JS::MutableHandleValue result);
-  bool note_exception();
-  JSString* new_string(std::string_view utf8);
-  bool read_string(JS::HandleValue value, std::string& into);
-  bool read_reply_array(JS::HandleValue value, SyncReply& reply);
-  bool build(FunctionRealm& realm, const std::string& source);
-  bool call(FunctionRealm& realm, const SyncInput& input, SyncReply& reply);
-  FunctionRealm* find(const ScriptSyncFunction& function);
-  bool add(const ScriptSyncFunction& function);
-  void make_room();
-
-  JSContext* context_;
-  JS::PersistentRootedObject zone_;    // a global without scripts: its zone holds all realms
-  JS::PersistentRootedObject memory_;  // the engine's account of what it took
-  std::list<FunctionRealm> realms_;    // most recently used first
-  std::size_t heap_limit_ = 0;
-
-  // The run that is going on.
-  bool is_running_ = false;
-  ScriptLimits limits_;
-  nanoseconds cpu_start_{};
-  nanoseconds wall_start_{};
-  Stop stop_ = Stop::none;
-  std::string exception_;
-  bool is_spoilt_ = false;
-};
-
-bool allow_no_code_from_text(JSContext*, JS::RuntimeCode, JS::HandleString) {
-  return false;
-}
-const JSSecurityCallbacks kSecurityCallbacks{allow_no_code_from_text, nullptr};
-const JSClass kGlobalClass{
-    "global", JSCLASS_GLOBAL_FLAGS, &JS::DefaultGlobalClassOps, nullptr, nullptr, nullptr};
-const SyncUser kNobody;
-
-ScriptRuntime::ScriptRuntime(JSContext* context)
-    : context_(context), zone_(context), memory_(context) {
-  ScriptProcess& process = ScriptProcess::instance();
-  ++process.live_runtimes;
-  ++process.runtimes_started;
-  process.watchdog.add(*this);
-}
-
-ScriptRuntime::~ScriptRuntime() {
-  ScriptProcess& process = ScriptProcess::instance();
-  process.watchdog.remove(*this);
-  realms_.clear();
-  memory_.reset();
-  zone_.reset();
-  JS_DestroyContext(context_);
-  --process.live_runtimes;
-}
-
-std::unique_ptr<ScriptRuntime> ScriptRuntime::start() {
-  ScriptProcess& process = ScriptProcess::instance();
-  if (!process.is_ready()) return nullptr;
-  JSContext* context = JS_NewContext(ScriptLimits{}.heap_bytes);
-  if (context == nullptr) return nullptr;
-  std::unique_ptr<ScriptRuntime> runtime(new ScriptRuntime(context));
-  return runtime->set_up() ? std::move(runtime) : nullptr;
-}
-
-bool ScriptRuntime::set_up() {
-  JS_SetNativeStackQuota(context_, kStackBytes);
-  JS::ContextOptionsRef(context_).setAsmJS(false).setWasm(false).setWasmBaseline(false).setWasmIon(
-      false);
-  JS_SetGCParameter(context_, JSGC_MALLOC_THRESHOLD_BASE, kGcThresholdMebibytes);
-  JS_SetGCParameter(context_, JSGC_ALLOCATION_THRESHOLD, kGcThresholdMebibytes);
-  // Else a heap full of garbage is out of memory for a minute after the last such collection.
-  JS_SetGCParameter(context_, JSGC_MIN_LAST_DITCH_GC_PERIOD, 0);
-  JS_SetSecurityCallbacks(context_, &kSecurityCallbacks);
-  JS_SetContextPrivate(context_, this);
-  JS::SetJobQueue(context_, &ScriptProcess::instance().no_jobs);
-  JS::SetOutOfMemoryCallback(context_, on_out_of_memory, this);
-  if (!JS_AddInterruptCallback(context_, on_interrupt)) return false;
-  if (!JS::InitSelfHostedCode(context_)) return false;
-  zone_ = new_global();
-  if (!zone_) return false;
-  const JSAutoRealm in_realm(context_, zone_);
-  memory_ = js::gc::NewMemoryInfoObject(context_);
-  return memory_;
-}
-
-void ScriptRuntime::set_heap_limit(std::size_t bytes) {
-  if (bytes == heap_limit_) return;
-  heap_limit_ = bytes;
-  constexpr std::size_t kMost = UINT32_MAX;
-  JS_SetGCParameter(context_, JSGC_MAX_BYTES, static_cast<std::uint32_t>(std::min(bytes, kMost)));
-}
-
-bool ScriptRuntime::on_interrupt(JSContext* context) {
-  return static_cast<ScriptRuntime*>(JS_GetContextPrivate(context))->may_go_on();
-}
-
-void ScriptRuntime::on_out_of_memory(JSContext*, void* self) {
-  auto& runtime = *static_cast<ScriptRuntime*>(self);
-  if (runtime.stop_ == Stop::none) runtime.stop_ = Stop::out_of_memory;
-}
-
-bool ScriptRuntime::may_go_on() {
-  if (!is_running_) return true;
-  const nanoseconds cpu = clock_now(CLOCK_THREAD_CPUTIME_ID) - cpu_start_;
-  const nanoseconds wall = clock_now(CLOCK_MONOTONIC) - wall_start_;
-  if (stop_ == Stop::none && is_over_heap()) stop_ = Stop::out_of_memory;
-  const bool is_late = cpu > limits_.cpu_time || wall > limits_.wall_time;
-  if (stop_ == Stop::none && is_late) stop_ = Stop::timeout;
-  return stop_ == Stop::none;
-}
-
-double ScriptRuntime::malloc_bytes() {
-  JS::RootedValue bytes(context_);
-  const JSAutoRealm in_realm(context_, zone_);
-  if (!JS_GetProperty(context_, memory_, "mallocBytes", &bytes)) JS_ClearPendingException(context_);
-  return bytes.isNumber() ? bytes.toNumber() : 0;
-}
-
-/// A full heap is found here and not by the engine alone: that would collect again and again for
-/// seconds to gain the last few bytes, and it does not count what comes from malloc.
-bool ScriptRuntime::is_over_heap() {
-  const bool was_disabled = JS_DisableInterruptCallback(context_);
-  const auto limit = static_cast<double>(heap_limit_);
-  const auto is_full = [&] {
-    return malloc_bytes() > limit || JS_GetGCParameter(context_, JSGC_BYTES) > kFullHeap * limit;
-  };
-  bool is_over = is_full();
-  if (is_over) {
-    JS_GC(context_);
-    is_over = is_full();
-  }
-  JS_ResetInterruptCallback(context_, was_disabled);
-  return is_over;
-}
-
-/// Runs `work` within `limits`. Errors: internal with the reason for the client.
-template <class Work>
-Result<void> ScriptRuntime::guard(const ScriptLimits& limits, std::size_t input_bytes, Work work) {
-  limits_ = limits;
-  std::size_t heap = limits.heap_bytes;
-  if (input_bytes > kMebibyte) {
-    const std::size_t mebibytes = (input_bytes + kMebibyte - 1) / kMebibyte;
-    limits_.cpu_time += limits.cpu_time * static_cast<int>(mebibytes);
-    limits_.wall_time = std::max(limits_.wall_time, 2 * limits_.cpu_time);
-    heap += kHeapPerDocumentByte * input_bytes;
-  }
-  set_heap_limit(heap);
-  cpu_start_ = clock_now(CLOCK_THREAD_CPUTIME_ID);
-  wall_start_ = clock_now(CLOCK_MONOTONIC);
-  is_running_ = true;
-  ScriptWatchdog& watchdog = ScriptProcess::instance().watchdog;
-  watchdog.begin(*this);
-  const bool is_done = work();
-  watchdog.end(*this);
-  is_running_ = false;
-  if (stop_ == Stop::none && is_done) return {};
-  return take_failure();
-}
-
-Error ScriptRuntime::take_failure() {
-  ScriptProcess& process = ScriptProcess::instance();
-  is_spoilt_ = stop_ != Stop::none;
-  if (stop_ == Stop::timeout) {
-    ++process.timeouts;
-    return {Errc::internal, "sync function timed out"};
-  }
-  if (stop_ == Stop::out_of_memory) {
-    ++process.out_of_memory;
-    return {Errc::internal, "sync function out of memory"};
-  }
-  return {Errc::invalid_argument, std::exchange(exception_, {})};
-}
-
-/// Keeps the pending exception's text; always false. Runs no script: it may be the script's fault.
-bool ScriptRuntime::note_exception() {
-  JS::RootedValue exception(context_);
-  exception_ = "unknown error";
-  if (!JS_GetPendingException(context_, &exception)) return false;
-  JS_ClearPendingException(context_);
-  if (!exception.isObject()) return false;
-  JS::RootedObject object(context_, &exception.toObject());
-  if (const JSErrorReport* report = JS_ErrorFromException(context_, object)) {
-    exception_ =
-        "line " + std::to_string(report->lineno) + ": " + std::string(report->message().c_str());
-  }
-  return false;
-}
-
-JSObject* ScriptRuntime::new_global() {
-  JS::RealmOptions options;
-  JS::RealmCreationOptions& creation = options.creationOptions();
-  creation.setSharedMemoryAndAtomicsEnabled(false)
-      .setDefineSharedArrayBufferConstructor(false)
-      .setWeakRefsEnabled(JS::WeakRefSpecifier::Disabled)
-      .setStreamsEnabled(false);
-  if (zone_) creation.setNewCompartmentInExistingZone(zone_);
-  return JS_NewGlobalObject(context_, &kGlobalClass, nullptr, JS::FireOnNewGlobalHook, options);
-}
-
-bool ScriptRuntime::evaluate(std::string_view text, const char* file,
-                             JS::MutableHandleValue value) {
-  JS::CompileOptions options(context_);
-  options.setFileAndLine(file, 1);
-  JS::SourceText<mozilla::Utf8Unit> source;
-  const bool is_done =
-      source.init(context_, text.data(), text.size(), JS::SourceOwnership::Borrowed) &&
-      JS::Evaluate(context_, options, source, value);
-  return is_done || note_exception();
-}
-
-/// Compiles without running: for the error alone.
-bool ScriptRuntime::compiles(std::string_view text) {
-  JS::CompileOptions options(context_);
-  options.setFileAndLine("sync", 1);
-  JS::SourceText<mozilla::Utf8Unit> source;
-  const bool is_done =
-      source.init(context_, text.data(), text.size(), JS::SourceOwnership::Borrowed) &&
-      JS::Compile(context_, options, source) != nullptr;
-  return is_done || note_exception();
-}
-
-bool ScriptRuntime::call_value(JS::HandleValue function, const JS::HandleValueArray& arguments,
-                               JS::MutableHandleValue result) {
-  return JS::Call(context_, JS::UndefinedHandleValue, function, arguments, result) ||
-         note_exception();
-}
-
-JSString* ScriptRuntime::new_string(std::string_view utf8) {
-  return JS_NewStringCopyUTF8N(context_, JS::UTF8Chars(utf8.data(), utf8.size()));
-}
-
-bool ScriptRuntime::read_string(JS::HandleValue value, std::string& into) {
-  if (!value.isString()) return false;
-  JSString* text = value.toString();
-  into.resize(JS::GetStringLength(text) * 3);
-  const auto done =
-      JS_EncodeStringToUTF8BufferPartial(context_, text, mozilla::Span(into.data(), into.size()));
-  if (done.isNothing()) {
-    stop_ = Stop::out_of_memory;
-    return false;
-  }
-  into.resize(mozilla::Get<1>(*done));
-  return true;
-}
-
-Result<std::string> ScriptRuntime::check(const std::string& source, const ScriptLimits& limits) {
-  std::string complaint;
-  const auto work = [&] {
-    JS::RootedObject global(context_, new_global());
-    if (!global) return false;
-    const JSAutoRealm in_realm(context_, global);
-    JS::RootedValue check(context_);
-    JS::RootedValue result(context_);
-    JS::RootedValueArray<1> arguments(context_);
-    if (!JS::InitRealmStandardClasses(context_)) return false;
-    if (!compiles(source) || !JS_InitReflectParse(context_, global)) return false;
-    if (!evaluate(kSyncSourceCheck, "check", &check)) return false;
-    JSString* text = new_string(source);
-    if (text == nullptr) return false;
-    arguments[0].setString(text);
-    return call_value(check, arguments, &result) && read_string(result, complaint);
-  };
-  HG_CHECK(guard(limits, 0, work));
-  return complaint;
-}
-
-bool ScriptRuntime::build(FunctionRealm& realm, const std::string& source) {
-  realm.global = new_global();
-  if (!realm.global) return false;
-  const JSAutoRealm in_realm(context_, realm.global);
-  if (!JS::InitRealmStandardClasses(context_)) return false;
-  JS::RootedValue prepare(context_);
-  JS::RootedValue bind(context_);
-  JS::RootedValue call(context_);
-  JS::RootedValueArray<1> sync(context_);
-  const auto nothing = JS::HandleValueArray::empty();
-  if (!evaluate(kSyncPrelude, "prelude", &prepare)) return false;
-  if (!call_value(prepare, nothing, &bind)) return false;
-  if (!evaluate(source, "sync", sync[0])) return false;
-  if (!call_value(bind, sync, &call)) return false;
-  realm.call = call;
-  return true;
-}
-
-FunctionRealm* ScriptRuntime::find(const ScriptSyncFunction& function) {
-  const auto found = std::ranges::find(realms_, function.id(), &FunctionRealm::function_id);
-  if (found == realms_.end()) return nullptr;
-  realms_.splice(realms_.begin(), realms_, found);
-  return &realms_.front();
-}
-
-void ScriptRuntime::make_room() {
-  std::erase_if(realms_, [](const FunctionRealm& realm) { return realm.life.expired(); });
-  while (realms_.size() >= kFunctionsPerRuntime) realms_.pop_back();
-}
-
-bool ScriptRuntime::add(const ScriptSyncFunction& function) {
-  make_room();
-  realms_.emplace_front(context_, function);
-  if (build(realms_.front(), function.source())) return true;
-  realms_.pop_front();
-  return false;
-}
-
-Result<void> ScriptRuntime::prepare(const ScriptSyncFunction& function) {
-  return guard(function.limits(), 0, [&] { return find(function) || add(function); });
-}
-
-bool ScriptRuntime::read_reply_array(JS::HandleValue value, SyncReply& reply) {
-  JS::RootedObject array(context_, &value.toObject());
-  JS::RootedValue element(context_);
-  std::uint32_t index = 0;
-  for (std::string* text : reply.texts()) {
-    if (!JS_GetElement(context_, array, index++, &element)) return false;
-    if (!read_string(element, *text)) return false;
-  }
-  return true;
-}
-
-bool ScriptRuntime::call(FunctionRealm& realm, const SyncInput& input, SyncReply& reply) {
-  const JSAutoRealm in_realm(context_, realm.global);
-  JS::RootedValueArray<5> arguments(context_);
-  const SyncUser& user = input.user ? *input.user : kNobody;
-  const std::string* const texts[] = {&input.doc, &input.old_doc, &user.name, &user.channels,
-                                      &user.roles};
-  for (std::size_t i = 0; i < std::size(texts); ++i) {
-    JSString* text = new_string(*texts[i]);
-    if (text == nullptr) return false;
-    arguments[i].setString(text);
-  }
-  if (!input.user) arguments[2].setNull();
-  JS::RootedValue result(context_);
-  return call_value(realm.call, arguments, &result) && read_reply_array(result, reply);
-}
-
-Result<SyncReply> ScriptRuntime::run(const ScriptSyncFunction& function, const SyncInput& input) {
-  SyncReply reply;
-  const auto work = [&] {
-    FunctionRealm* realm = find(function);
-    if (realm == nullptr && !add(function)) return false;
-    return call(realms_.front(), input, reply);
-  };
-  HG_CHECK(guard(function.limits(), input.doc.size() + input.old_doc.size(), work));
-  return reply;
-}
-
 /// This thread's runtime; ends with the thread.
 thread_local std::unique_ptr<ScriptRuntime> t_runtime;
 
-/// Runs `work(runtime)` with this thread's runtime, a new one if the last was spoilt.
+/// Runs `work(runtime)` with this thread's runtime, and drops that if it is spoilt afterwards.
 template <class Work>
 auto with_runtime(Work work) -> std::invoke_result_t<Work, ScriptRuntime&> {
   if (!t_runtime) t_runtime = ScriptRuntime::start();
@@ -546,24 +31,34 @@ void log_reply(const SyncReply& reply) {
     log(LogLevel::warning, "sync.exception", {{"text", reply.exception}});
 }
 
-Result<SyncOutput> ScriptSyncFunction::run(const SyncInput& input) const {
-  ++ScriptProcess::instance().runs;
-  auto reply = with_runtime([&](ScriptRuntime& runtime) { return runtime.run(*this, input); });
-  if (!reply && reply.error().code == Errc::internal) {
-    log(LogLevel::warning, "sync.stopped", {{"reason", reply.error().context}});
-    return rejected(Errc::internal, reply.error().context);
-  }
-  if (!reply) return reply.error();
-  log_reply(*reply);
-  return read_reply(*std::move(reply));
-}
+class ScriptSyncFunction final : public SyncFunction {
+ public:
+  explicit ScriptSyncFunction(std::shared_ptr<const ScriptSource> source)
+      : source_(std::move(source)) {}
 
-std::string_view trimmed(std::string_view source) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t first = source.find_first_not_of(kBlank);
-  const std::size_t last = source.find_last_not_of(" \t\r\n;");
-  if (first == std::string_view::npos || last == std::string_view::npos) return {};
-  return source.substr(0, last + 1);
+  Result<SyncOutput> run(const SyncInput& input) const override {
+    ++ScriptRuntime::shared().runs;
+    auto reply = with_runtime([&](ScriptRuntime& runtime) { return runtime.run(source_, input); });
+    if (!reply && reply.error().code == Errc::internal) {
+      log(LogLevel::warning, "sync.stopped", {{"reason", reply.error().context}});
+      return rejected(Errc::internal, reply.error().context);
+    }
+    if (!reply) return reply.error();
+    log_reply(*reply);
+    return read_reply(*std::move(reply));
+  }
+  bool runs_inline() const override { return false; }
+
+ private:
+  std::shared_ptr<const ScriptSource> source_;
+};
+
+std::shared_ptr<const ScriptSource> source_of(std::string_view text, ScriptLimits limits) {
+  static std::atomic<std::uint64_t> last_id{0};
+  // A semicolon after the function is a habit, but no part of an expression.
+  text = text.substr(0, text.find_last_not_of(" \t\r\n;") + 1);
+  return std::make_shared<const ScriptSource>(
+      ScriptSource{++last_id, "(" + std::string(text) + "\n)", limits});
 }
 
 }  // namespace
@@ -571,20 +66,18 @@ std::string_view trimmed(std::string_view source) {
 Result<std::shared_ptr<const SyncFunction>> compile_sync_function(std::string_view source,
                                                                   ScriptLimits limits) {
   if (source.size() > kMaxSyncFunctionBytes)
-    return Error{Errc::invalid_argument, "sync function: longer than 1 MiB"};
-  auto function = std::make_shared<const ScriptSyncFunction>(trimmed(source), limits);
-  using Checked = Result<std::string>;
-  HG_TRY(const std::string complaint, with_runtime([&](ScriptRuntime& runtime) -> Checked {
-           return runtime.check(function->source(), limits);
-         }));
-  if (!complaint.empty()) return Error{Errc::invalid_argument, complaint};
-  HG_CHECK(with_runtime([&](ScriptRuntime& runtime) { return runtime.prepare(*function); }));
-  return std::shared_ptr<const SyncFunction>(std::move(function));
+    return Error{Errc::invalid_argument, "a sync function has at most 1 MiB"};
+  const auto compiled = source_of(source, limits);
+  auto done = with_runtime([&](ScriptRuntime& runtime) { return runtime.check(*compiled); });
+  if (done) done = with_runtime([&](ScriptRuntime& runtime) { return runtime.prepare(compiled); });
+  if (done) return std::shared_ptr<const SyncFunction>(new ScriptSyncFunction(compiled));
+  const bool is_ours = done.error().code == Errc::unavailable;
+  return Error{is_ours ? Errc::unavailable : Errc::invalid_argument, done.error().context};
 }
 
 ScriptCounters script_counters() {
-  const ScriptProcess& process = ScriptProcess::instance();
-  return {process.runs, process.runtimes_started, process.timeouts, process.out_of_memory};
+  const ScriptRuntime::Shared& shared = ScriptRuntime::shared();
+  return {shared.runs, shared.runtimes_started, shared.timeouts, shared.out_of_memory};
 }
 
 }  // namespace headgate

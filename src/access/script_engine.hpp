@@ -16,13 +16,12 @@ namespace headgate {
 /// with Errc::internal; the runtime is thrown away and the next run gets a new one.
 struct ScriptLimits {
   /// Processor time of the run's own thread, so that a loaded machine fails no innocent function.
-  /// Each started MiB of documents adds as much again.
+  /// Documents over 1 MiB add as much again for each started MiB. Limits are looked at every 50 ms.
   std::chrono::milliseconds cpu_time{100};
   /// Time on the clock, whatever the processor time.
   std::chrono::milliseconds wall_time{2'000};
-  /// Script heap of a runtime; documents over 1 MiB add 12 times their size for the run. The
-  /// engine bounds its own heap exactly and what it takes from malloc only at every tick of the
-  /// watchdog (10 ms): a single built-in call can pass it for a moment.
+  /// Heap of the runtime with all the functions it keeps; documents over 1 MiB add 12 times their
+  /// size for the run. A single built-in call can pass it for a moment.
   std::size_t heap_bytes = 32u << 20;
 };
 
@@ -35,7 +34,7 @@ inline constexpr std::size_t kMaxSyncFunctionBytes = 1u << 20;
 /// text, and remembers nothing from one document to the next: all that is global is frozen.
 ///
 /// Errors: invalid_argument with a message that names the line, unavailable (no script runtime).
-/// Blocks for some 10 ms when this thread has no runtime yet: call it through run_blocking.
+/// Blocks for some 10 ms: call it through run_blocking.
 ///
 /// The function's run() may be called on any number of threads. Each thread keeps one runtime
 /// until it ends (about 4 MB) and in it the most recently used functions (kFunctionsPerRuntime).

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "access/script_watchdog.hpp"
 
+#include <time.h>
+
 #include <algorithm>
 
 namespace headgate {
@@ -9,7 +11,17 @@ namespace {
 // Going to sleep makes the next run pay for a wake-up, so it is not done between two writes.
 constexpr int kIdleTicksBeforeSleep = 20;
 
+std::chrono::nanoseconds read_clock(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
+
 }  // namespace
+
+ScriptTime ScriptTime::now() {
+  return {read_clock(CLOCK_THREAD_CPUTIME_ID), read_clock(CLOCK_MONOTONIC)};
+}
 
 ScriptWatchdog::ScriptWatchdog() : thread_([this] { watch(); }) {}
 

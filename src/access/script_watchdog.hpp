@@ -11,6 +11,14 @@
 
 namespace headgate {
 
+/// Real time, and the processor time of the calling thread.
+struct ScriptTime {
+  std::chrono::nanoseconds cpu{};
+  std::chrono::nanoseconds wall{};
+
+  static ScriptTime now();
+};
+
 /// Pokes whatever has been running for longer than a tick, again at every tick, so that it can look
 /// at its own limits. One thread for all; it sleeps while nothing runs. Safe from any thread.
 class ScriptWatchdog {
