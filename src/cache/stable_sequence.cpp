@@ -53,7 +53,9 @@ Task<Result<void>> StableSequence::take_over() {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     HG_CO_TRY(record_, co_await load());
     ++record_.token;
-    const auto stored = co_await published_.store(record_.encode());
+    // Both places carry the token: whoever was in charge before finds it in either.
+    auto stored = co_await published_.store(record_.encode());
+    if (stored) stored = co_await copy_.store(record_.encode());
     if (stored) co_return co_await load_dead_ranges();
     last = stored.error().code;
     // Somebody published or took over meanwhile: read again and raise the token over theirs.
