@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bucket/rocksdb/committer.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/log.hpp"
+#include "bucket/rocksdb/pending_batch.hpp"
+
+namespace headgate {
+namespace {
+
+constexpr std::size_t kBatchOperationsMax = 8'192;
+constexpr std::size_t kBatchBytesMax = 16u << 20;
+constexpr std::size_t kStatesKept = 65'536;
+constexpr std::chrono::milliseconds kResumeInterval(200);
+
+}  // namespace
+
+Committer::Committer(RocksEngine& engine, Publisher& publisher, FeedSyncer& syncer,
+                     DatabaseDropper& dropper, const RocksOptions& options)
+    : engine_(engine),
+      publisher_(publisher),
+      syncer_(syncer),
+      dropper_(dropper),
+      queue_operations_max_(options.queue_operations_max),
+      queue_bytes_max_(options.queue_bytes_max),
+      states_(kStatesKept),
+      last_version_(engine.first_version),
+      thread_([this] { run(); }) {}
+
+Errc Committer::submit(std::shared_ptr<WriteRequest> request) {
+  const std::size_t operations = std::max<std::size_t>(1, request->operations.size());
+  const std::lock_guard lock(mutex_);
+  if (is_stopping_) return Errc::unavailable;
+  // One request alone is always taken, however large: else it could never be.
+  const bool has_room = queued_operations_ + operations <= queue_operations_max_ &&
+                        queued_bytes_ + request->bytes <= queue_bytes_max_;
+  if (!has_room && !queue_.empty()) {
+    ++overloads_;
+    return Errc::overloaded;
+  }
+  queued_operations_ += operations;
+  queued_bytes_ += request->bytes;
+  queued_operations_high_ = std::max(queued_operations_high_, queued_operations_);
+  queue_.push_back(std::move(request));
+  if (queue_.size() == 1) arrived_.notify_one();
+  return Errc::ok;
+}
+
+void Committer::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopping_ = true;
+    arrived_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Committer::add_statistics(RocksStatistics& into) const {
+  into.batches = batches_;
+  into.operations = operations_;
+  into.wal_bytes = wal_bytes_;
+  into.wal_syncs += wal_syncs_;
+  into.overloads = overloads_;
+  const std::lock_guard lock(mutex_);
+  into.queue_operations = queued_operations_;
+  into.queue_operations_high = queued_operations_high_;
+}
+
+void Committer::run() {
+  while (true) {
+    const Requests requests = take();
+    if (requests.empty()) return;
+    commit(requests);
+  }
+}
+
+/// Waits for work; empty when the committer is to end.
+Committer::Requests Committer::take() {
+  Requests taken;
+  std::size_t operations = 0;
+  std::size_t bytes = 0;
+  std::unique_lock lock(mutex_);
+  arrived_.wait(lock, [this] { return !queue_.empty() || is_stopping_; });
+  while (!queue_.empty() && operations < kBatchOperationsMax && bytes < kBatchBytesMax) {
+    taken.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+    operations += std::max<std::size_t>(1, taken.back()->operations.size());
+    bytes += taken.back()->bytes;
+  }
+  queued_operations_ -= operations;
+  queued_bytes_ -= bytes;
+  return taken;
+}
+
+void Committer::commit(const Requests& requests) {
+  PendingBatch batch(engine_, states_, last_version_);
+  const bool is_barrier = carry_out(requests, batch);
+  const Errc outcome = write(batch, is_barrier);
+  if (outcome == Errc::ok) return deliver(requests, succeed(requests, batch, is_barrier));
+  states_.clear();
+  for (const auto& request : requests) {
+    request->outcome = outcome;
+    for (Reply& reply : request->replies) reply = {.status = outcome, .history = engine_.history()};
+  }
+  deliver(requests, {});
+}
+
+/// Returns the databases whose feeds have news.
+Mailbox::Databases Committer::succeed(const Requests& requests, PendingBatch& batch,
+                                      bool is_barrier) {
+  batch.keep_states();
+  for (const auto& request : requests) {
+    if (request->dropped && !request->is_abandoned) dropper_.add(*request->dropped);
+  }
+  if (!batch.fed().empty()) publisher_.note_entries(batch.fed(), last_version_);
+  if (batch.needs_sync() || is_barrier) return publisher_.raise_synced(last_version_);
+  if (!batch.fed().empty()) syncer_.request(last_version_);
+  return {};
+}
+
+/// True if one of them is a barrier.
+bool Committer::carry_out(const Requests& requests, PendingBatch& batch) {
+  bool is_barrier = false;
+  for (const auto& request : requests) {
+    if (request->is_abandoned) continue;
+    is_barrier = is_barrier || request->is_barrier;
+    if (request->dropped) batch.drop_database(*request->dropped);
+    for (std::size_t i = 0; i < request->operations.size(); ++i)
+      request->replies[i] = batch.carry_out(request->operations[i], request->now);
+    operations_ += request->operations.size();
+  }
+  return is_barrier;
+}
+
+Errc Committer::write(PendingBatch& batch, bool is_barrier) {
+  rocksdb::WriteBatch bytes;
+  batch.emit(bytes);
+  const bool is_unsynced = last_version_ > engine_.synced;
+  const bool with_sync = batch.needs_sync() || (is_barrier && is_unsynced);
+  if (bytes.Count() == 0 && !with_sync) return Errc::ok;
+  if (must_resume_) {
+    if (const Errc code = try_to_resume(); code != Errc::ok) return code;
+  }
+  return write_or_sync(bytes, with_sync);
+}
+
+Errc Committer::write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync) {
+  rocksdb::Status status;
+  if (bytes.Count() == 0) {
+    status = engine_.db->SyncWAL();
+  } else {
+    rocksdb::WriteOptions options;
+    options.sync = with_sync;
+    status = engine_.db->Write(options, &bytes);
+    ++batches_;
+    wal_bytes_ += bytes.GetDataSize();
+  }
+  if (with_sync) ++wal_syncs_;
+  if (!status.ok()) return failed(status);
+  if (failure_ != Errc::ok) log(LogLevel::info, "store.write_again");
+  failure_ = Errc::ok;
+  return Errc::ok;
+}
+
+/// RocksDB refuses writes after a failed one until it is told to go on.
+Errc Committer::try_to_resume() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_resume_ < kResumeInterval) return failure_;
+  last_resume_ = now;
+  if (!engine_.db->Resume().ok()) return failure_;
+  must_resume_ = false;
+  return Errc::ok;
+}
+
+Errc Committer::failed(const rocksdb::Status& status) {
+  must_resume_ = true;
+  const bool is_first = failure_ == Errc::ok;
+  failure_ = status.IsNoSpace() ? Errc::no_space : Errc::unavailable;
+  if (!is_first) return failure_;
+  log(LogLevel::critical, "store.write_failed", {{"status", status.ToString()}});
+  // This once the log may hold the batch: whether it survives, only the next open can tell. Without
+  // space it cannot: the last bytes of the batch are missing.
+  return failure_ == Errc::no_space ? failure_ : Errc::timeout_unknown_outcome;
+}
+
+/// One post for each executor.
+void Committer::deliver(const Requests& requests, const Mailbox::Databases& fed) {
+  std::map<std::shared_ptr<Mailbox>, Requests> by_mailbox;
+  for (const auto& request : requests) by_mailbox[request->mailbox].push_back(request);
+  if (!fed.empty()) {
+    for (auto& mailbox : publisher_.watching()) by_mailbox.try_emplace(std::move(mailbox));
+  }
+  for (auto& [mailbox, finished] : by_mailbox)
+    mailbox->deliver(std::move(finished), mailbox->is_watching() ? fed : Mailbox::Databases());
+}
+
+}  // namespace headgate

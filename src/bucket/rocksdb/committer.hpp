@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "bucket/rocksdb/database_dropper.hpp"
+#include "bucket/rocksdb/engine.hpp"
+#include "bucket/rocksdb/feed_syncer.hpp"
+#include "bucket/rocksdb/key_states.hpp"
+#include "bucket/rocksdb/mailbox.hpp"
+#include "bucket/rocksdb/publisher.hpp"
+
+namespace headgate {
+
+class PendingBatch;
+
+/// The one thread that writes. Takes whatever is queued, without waiting for more, makes one
+/// WriteBatch of it, syncs if an operation in it asks for the disk, and answers after the sync.
+class Committer {
+ public:
+  Committer(RocksEngine& engine, Publisher& publisher, FeedSyncer& syncer, DatabaseDropper& dropper,
+            const RocksOptions& options);
+  ~Committer() { stop(); }
+
+  /// Errors: overloaded; unavailable after stop(). Safe from any thread.
+  Errc submit(std::shared_ptr<WriteRequest> request);
+  /// Carries out what is queued, then ends the thread. Idempotent.
+  void stop();
+
+  /// After stop(): the last version given.
+  std::uint64_t last_version() const { return last_version_; }
+  void add_statistics(RocksStatistics& into) const;
+
+ private:
+  using Requests = Mailbox::Requests;
+
+  void run();
+  Requests take();
+  void commit(const Requests& requests);
+  bool carry_out(const Requests& requests, PendingBatch& batch);
+  Mailbox::Databases succeed(const Requests& requests, PendingBatch& batch, bool is_barrier);
+  Errc write(PendingBatch& batch, bool is_barrier);
+  Errc write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync);
+  Errc try_to_resume();
+  Errc failed(const rocksdb::Status& status);
+  void deliver(const Requests& requests, const Mailbox::Databases& fed);
+
+  RocksEngine& engine_;
+  Publisher& publisher_;
+  FeedSyncer& syncer_;
+  DatabaseDropper& dropper_;
+  const std::size_t queue_operations_max_;
+  const std::size_t queue_bytes_max_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<std::shared_ptr<WriteRequest>> queue_;  // under mutex_, like the next four
+  std::size_t queued_operations_ = 0;
+  std::size_t queued_bytes_ = 0;
+  std::size_t queued_operations_high_ = 0;
+  bool is_stopping_ = false;
+
+  // The committer's own.
+  KeyStates states_;
+  std::uint64_t last_version_;
+  bool must_resume_ = false;
+  Errc failure_ = Errc::ok;  // until a write succeeds
+  std::chrono::steady_clock::time_point last_resume_;
+
+  std::atomic<std::uint64_t> batches_ = 0;
+  std::atomic<std::uint64_t> operations_ = 0;
+  std::atomic<std::uint64_t> wal_bytes_ = 0;
+  std::atomic<std::uint64_t> wal_syncs_ = 0;
+  std::atomic<std::uint64_t> overloads_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace headgate

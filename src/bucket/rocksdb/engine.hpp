@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <rocksdb/db.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bucket/history.hpp"
+#include "bucket/rocksdb/rocks_store.hpp"
+#include "bucket/rocksdb/stored_key.hpp"
+
+namespace headgate {
+
+/// Keys of the column family "default", which describe the store itself.
+inline constexpr std::string_view kCleanMarkKey = "clean";
+inline constexpr std::string_view kHistoriesKey = "histories";
+inline constexpr std::string_view kVersionLimitKey = "version limit";
+inline constexpr std::string_view kDropPrefix = "drop/";
+std::string drop_mark_key(DatabaseId database);
+
+/// Versions (cas, positions) are taken from ranges of this many; after an unclean open the next
+/// range begins, so that no version of a lost write is ever given again.
+inline constexpr std::uint64_t kVersionRange = 1'000'000;
+
+/// The open database and what was found in it. Shared by reads in flight, so that they may outlive
+/// the RocksStore. Safe from any thread; who writes which member is said there.
+struct RocksEngine {
+  ~RocksEngine();
+
+  rocksdb::ColumnFamilyHandle* family(Family of) const {
+    return families[static_cast<std::size_t>(of)];
+  }
+  HistoryId history() const { return histories.back().history; }
+
+  std::unique_ptr<rocksdb::DB> db;
+  rocksdb::ColumnFamilyHandle* meta = nullptr;
+  rocksdb::ColumnFamilyHandle* feed = nullptr;
+  std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families = {};
+
+  bool was_clean_open = false;
+  std::vector<HistoryStart> histories;
+  std::uint64_t first_version = 0;        ///< the last version given before this open
+  std::uint64_t version_limit = 0;        ///< committer: no higher version without a new limit
+  std::atomic<std::uint64_t> synced = 0;  ///< every write up to this version is on the disk
+};
+
+/// Opens or makes the store and begins its history. Errors: unavailable (another process has it,
+/// I/O), unsupported (a newer format), corrupted, no_space.
+Result<std::shared_ptr<RocksEngine>> open_engine(const RocksOptions& options);
+/// Marks the store as closed in order, `last_version` being the last one given.
+Result<void> mark_clean(RocksEngine& engine, std::uint64_t last_version);
+
+/// A failed call of RocksDB as one of ours.
+Errc code_of(const rocksdb::Status& status);
+Error error_of(const rocksdb::Status& status, std::string_view what);
+
+}  // namespace headgate

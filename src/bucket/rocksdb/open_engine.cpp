@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "base/bytes.hpp"
+#include "base/log.hpp"
+#include "bucket/rocksdb/append_operator.hpp"
+#include "bucket/rocksdb/engine.hpp"
+#include "bucket/rocksdb/expiry_filter.hpp"
+#include "bucket/rocksdb/feed_record.hpp"
+
+namespace headgate {
+namespace {
+
+/// Of everything in the directory. 1: docs/key-layout.md, "Embedded store".
+constexpr int kFormatVersion = 1;
+constexpr const char* kFormatFile = "/HEADGATE-FORMAT";
+const std::vector<std::string> kFamilies = {"default", "values", "sequence_documents", "cache",
+                                            "feed"};
+
+/// Refuses what another version wrote, before RocksDB touches anything.
+Result<void> check_format(rocksdb::Env& env, const std::string& directory) {
+  const std::string path = directory + kFormatFile;
+  std::string text;
+  if (!env.FileExists(path).ok()) {
+    if (env.FileExists(directory + "/CURRENT").ok())
+      return Error{Errc::unsupported, directory + " holds a database that is not Headgate's"};
+    text = std::to_string(kFormatVersion) + "\n";
+    const auto status = rocksdb::WriteStringToFile(&env, text, path, true);
+    if (!status.ok()) return error_of(status, "write " + path);
+    return {};
+  }
+  if (const auto status = rocksdb::ReadFileToString(&env, path, &text); !status.ok())
+    return error_of(status, "read " + path);
+  const int version = std::atoi(text.c_str());
+  if (version == kFormatVersion) return {};
+  if (version <= 0) return Error{Errc::corrupted, path + " is not a format number"};
+  return Error{Errc::unsupported, directory + " has format " + std::to_string(version) +
+                                      ", this version reads up to format " +
+                                      std::to_string(kFormatVersion)};
+}
+
+rocksdb::DBOptions database_options(const RocksOptions& options) {
+  rocksdb::DBOptions db;
+  if (options.env) db.env = options.env;
+  db.create_if_missing = true;
+  db.create_missing_column_families = true;
+  // After a crash of the machine what is left is a prefix of the writes, of all families alike.
+  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  db.db_write_buffer_size = options.write_buffer_bytes;
+  // Bounds what an open has to read again.
+  db.max_total_wal_size = 2 * options.write_buffer_bytes;
+  db.max_background_jobs = 2;
+  db.bytes_per_sync = 1u << 20;
+  db.keep_log_file_num = 4;
+  db.max_log_file_size = 8u << 20;
+  db.skip_stats_update_on_db_open = true;
+  db.avoid_unnecessary_blocking_io = true;
+  return db;
+}
+
+rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options,
+                                            const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.format_version = 5;
+  rocksdb::ColumnFamilyOptions family;
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  family.write_buffer_size = options.write_buffer_bytes / 2;
+  family.level_compaction_dynamic_level_bytes = true;
+  const auto compressions = rocksdb::GetSupportedCompressions();
+  const bool has_lz4 = std::find(compressions.begin(), compressions.end(),
+                                 rocksdb::kLZ4Compression) != compressions.end();
+  family.compression = has_lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+  return family;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> descriptors(const RocksOptions& options) {
+  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> all;
+  for (const std::string& name : kFamilies) all.emplace_back(name, family_options(options, cache));
+  all[1].options.compaction_filter = expiry_filter();
+  all[3].options.merge_operator = std::make_shared<AppendOperator>();
+  // Without a limit the first read of a block after many appends has to merge all of them.
+  all[3].options.max_successive_merges = 100;
+  return all;
+}
+
+Result<void> open_database(const RocksOptions& options, RocksEngine& engine) {
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const auto status = rocksdb::DB::Open(database_options(options), options.directory,
+                                        descriptors(options), &handles, &db);
+  if (!status.ok()) {
+    if (status.ToString().find("lock") != std::string::npos)
+      return Error{Errc::unavailable,
+                   options.directory + " is in use by another process: " + status.ToString()};
+    return error_of(status, "open " + options.directory);
+  }
+  engine.db.reset(db);
+  engine.meta = handles[0];
+  for (std::size_t i = 0; i < kFamilyCount; ++i) engine.families[i] = handles[1 + i];
+  engine.feed = handles[4];
+  return {};
+}
+
+/// Empty if there is none.
+Result<std::string> read_meta(RocksEngine& engine, std::string_view key) {
+  std::string value;
+  const auto status = engine.db->Get(rocksdb::ReadOptions(), engine.meta, key, &value);
+  if (!status.ok() && !status.IsNotFound()) return error_of(status, "read the store's state");
+  return value;
+}
+
+Result<std::vector<HistoryStart>> read_histories(std::string_view bytes) {
+  ByteReader reader(bytes);
+  std::vector<HistoryStart> all(reader.count(16));
+  for (HistoryStart& one : all) one = {HistoryId(reader.be64()), PartitionPosition(reader.be64())};
+  HG_CHECK(reader.finish("histories"));
+  return all;
+}
+
+std::string histories_bytes(const std::vector<HistoryStart>& histories) {
+  ByteWriter writer;
+  writer.varint(histories.size());
+  for (const HistoryStart& one : histories)
+    writer.be64(one.history.value()).be64(one.start.value());
+  return std::move(writer).bytes();
+}
+
+HistoryId random_history() {
+  std::random_device device;
+  std::uniform_int_distribution<std::uint64_t> any(1, ~0ull);
+  return HistoryId(any(device));
+}
+
+/// The highest position of all databases' entries: what a new history has in common with the last.
+Result<PartitionPosition> last_feed_position(RocksEngine& engine) {
+  const std::unique_ptr<rocksdb::Iterator> at(
+      engine.db->NewIterator(rocksdb::ReadOptions(), engine.feed));
+  PartitionPosition last;
+  at->SeekToLast();
+  while (at->Valid()) {
+    last = std::max(last, position_of_feed_key(at->key().ToStringView()));
+    const DatabaseId database = database_of_feed_key(at->key().ToStringView());
+    at->SeekForPrev(feed_key(database, PartitionPosition()));
+  }
+  if (!at->status().ok()) return error_of(at->status(), "read the feed");
+  return last;
+}
+
+Result<void> read_state(RocksEngine& engine) {
+  HG_TRY(const std::string histories, read_meta(engine, kHistoriesKey));
+  HG_TRY(const std::string clean, read_meta(engine, kCleanMarkKey));
+  if (histories.empty()) {
+    engine.was_clean_open = true;
+    engine.histories = {{random_history(), PartitionPosition()}};
+    return {};
+  }
+  HG_TRY(engine.histories, read_histories(histories));
+  if (engine.histories.empty()) return Error{Errc::corrupted, "histories"};
+  engine.was_clean_open = !clean.empty();
+  if (engine.was_clean_open) {
+    engine.first_version = ByteReader(clean).be64();
+    return {};
+  }
+  HG_TRY(const std::string limit, read_meta(engine, kVersionLimitKey));
+  engine.first_version = ByteReader(limit).be64();
+  HG_TRY(const PartitionPosition start, last_feed_position(engine));
+  if (engine.histories.size() >= RocksStore::kHistoriesKept)
+    engine.histories.erase(engine.histories.begin());
+  engine.histories.push_back({random_history(), start});
+  return {};
+}
+
+/// From here on an end without mark_clean() is an unclean one.
+Result<void> begin_history(RocksEngine& engine) {
+  engine.version_limit = engine.first_version + kVersionRange;
+  engine.synced = engine.first_version;
+  rocksdb::WriteBatch batch;
+  batch.Delete(engine.meta, kCleanMarkKey);
+  batch.Put(engine.meta, kHistoriesKey, histories_bytes(engine.histories));
+  batch.Put(engine.meta, kVersionLimitKey, ByteWriter().be64(engine.version_limit).bytes());
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const auto status = engine.db->Write(synced, &batch);
+  if (!status.ok()) return error_of(status, "begin the store's history");
+  return {};
+}
+
+}  // namespace
+
+RocksEngine::~RocksEngine() {
+  if (!db) return;
+  for (rocksdb::ColumnFamilyHandle* handle : families) db->DestroyColumnFamilyHandle(handle);
+  db->DestroyColumnFamilyHandle(feed);
+  db->DestroyColumnFamilyHandle(meta);
+}
+
+std::string drop_mark_key(DatabaseId database) {
+  return std::string(kDropPrefix) + database_prefix(database);
+}
+
+Result<std::shared_ptr<RocksEngine>> open_engine(const RocksOptions& options) {
+  rocksdb::Env& env = options.env ? *options.env : *rocksdb::Env::Default();
+  if (const auto status = env.CreateDirIfMissing(options.directory); !status.ok())
+    return error_of(status, "make " + options.directory);
+  HG_CHECK(check_format(env, options.directory));
+  auto engine = std::make_shared<RocksEngine>();
+  HG_CHECK(open_database(options, *engine));
+  HG_CHECK(read_state(*engine));
+  HG_CHECK(begin_history(*engine));
+  log(LogLevel::info, "store.open",
+      {{"directory", options.directory},
+       {"clean", engine->was_clean_open ? "yes" : "no"},
+       {"history", std::to_string(engine->history().value())}});
+  return engine;
+}
+
+Result<void> mark_clean(RocksEngine& engine, std::uint64_t last_version) {
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const auto status =
+      engine.db->Put(synced, engine.meta, kCleanMarkKey, ByteWriter().be64(last_version).bytes());
+  if (!status.ok()) return error_of(status, "mark the store as closed");
+  return {};
+}
+
+Errc code_of(const rocksdb::Status& status) {
+  if (status.ok()) return Errc::ok;
+  if (status.IsNotFound()) return Errc::not_found;
+  if (status.IsNoSpace()) return Errc::no_space;
+  if (status.IsCorruption()) return Errc::corrupted;
+  return Errc::unavailable;
+}
+
+Error error_of(const rocksdb::Status& status, std::string_view what) {
+  return {code_of(status), std::string(what) + ": " + status.ToString()};
+}
+
+}  // namespace headgate

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bucket/rocksdb/rocks_store.hpp"
+
+#include <utility>
+
+#include "base/log.hpp"
+#include "bucket/rocksdb/engine.hpp"
+#include "bucket/rocksdb/threads.hpp"
+
+namespace headgate {
+
+Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options) {
+  HG_TRY(auto engine, open_engine(options));
+  return std::unique_ptr<RocksStore>(new RocksStore(std::move(engine), options));
+}
+
+RocksStore::RocksStore(std::shared_ptr<RocksEngine> engine, const RocksOptions& options)
+    : engine_(std::move(engine)), threads_(std::make_unique<RocksThreads>(*engine_, options)) {}
+
+RocksStore::~RocksStore() {
+  threads_->committer.stop();
+  threads_->syncer.stop();
+  threads_->dropper.stop();
+  const auto marked = mark_clean(*engine_, threads_->committer.last_version());
+  if (!marked) log(LogLevel::error, "store.close_failed", {{"error", marked.error().context}});
+}
+
+bool RocksStore::was_clean_open() const {
+  return engine_->was_clean_open;
+}
+
+HistoryId RocksStore::history() const {
+  return engine_->history();
+}
+
+std::vector<HistoryStart> RocksStore::histories() const {
+  return engine_->histories;
+}
+
+RocksStatistics RocksStore::statistics() const {
+  RocksStatistics statistics;
+  statistics.feed_syncs = threads_->syncer.syncs();
+  statistics.wal_syncs = statistics.feed_syncs;
+  threads_->committer.add_statistics(statistics);
+  statistics.cold_reads = threads_->cold_reads;
+  statistics.databases_being_dropped = threads_->dropper.remaining();
+  return statistics;
+}
+
+}  // namespace headgate

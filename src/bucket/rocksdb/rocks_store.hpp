@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "bucket/history.hpp"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace headgate {
+
+struct RocksEngine;
+class RocksThreads;
+
+struct RocksOptions {
+  std::string directory;                        ///< made if absent; its parent must exist
+  std::size_t block_cache_bytes = 256u << 20;   ///< blocks read, with indexes and filters
+  std::size_t write_buffer_bytes = 128u << 20;  ///< written, not yet in files: of all families
+  std::size_t queue_operations_max = 65'536;    ///< waiting writes; beyond: `overloaded`
+  std::size_t queue_bytes_max = 256u << 20;     ///< of the waiting writes; beyond: `overloaded`
+  rocksdb::Env* env = nullptr;                  ///< null: the machine's. Tests use faulty ones
+};
+
+/// Counts since the store was opened.
+struct RocksStatistics {
+  std::uint64_t batches = 0;     ///< turns of the committer that wrote something
+  std::uint64_t operations = 0;  ///< carried out in them
+  std::uint64_t wal_bytes = 0;
+  std::uint64_t wal_syncs = 0;       ///< all of them
+  std::uint64_t feed_syncs = 0;      ///< those only to show entries of durability `memory`
+  std::uint64_t overloads = 0;       ///< calls refused
+  std::uint64_t cold_reads = 0;      ///< calls that went to a worker
+  std::size_t queue_operations = 0;  ///< waiting now
+  std::size_t queue_operations_high = 0;
+  std::size_t databases_being_dropped = 0;
+};
+
+/// The embedded store: one RocksDB for both buckets, opened once per process. One partition. Safe
+/// from any thread. Must outlive its buckets. Its destructor carries out what is queued and marks
+/// the store as closed in order; without that mark the next open begins a new history.
+class RocksStore {
+ public:
+  /// Blocks. Errors, with a context for people: unavailable (another process has it open, I/O),
+  /// unsupported (written by a newer version), corrupted, no_space.
+  static Result<std::unique_ptr<RocksStore>> open(RocksOptions options);
+  ~RocksStore();
+  RocksStore(const RocksStore&) = delete;
+  RocksStore& operator=(const RocksStore&) = delete;
+
+  /// False if the last process did not close it: then history() is a new one.
+  bool was_clean_open() const;
+  HistoryId history() const;
+  /// Oldest first; the newest kHistoriesKept.
+  std::vector<HistoryStart> histories() const;
+  RocksStatistics statistics() const;
+
+  static constexpr std::size_t kHistoriesKept = 64;
+
+ private:
+  friend class RocksBucket;
+  friend class RocksFeed;
+
+  RocksStore(std::shared_ptr<RocksEngine> engine, const RocksOptions& options);
+
+  std::shared_ptr<RocksEngine> engine_;
+  std::unique_ptr<RocksThreads> threads_;
+};
+
+}  // namespace headgate
