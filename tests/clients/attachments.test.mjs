@@ -32,7 +32,7 @@ test('an inline attachment is stored once and shown as a stub', async () => {
     content_type: 'application/octet-stream', digest, length: 5000, revpos: 1, stub: true } });
   const whole = expectStatus(await call('GET', '/db/inline?attachments=true', undefined,
     { headers: { Accept: 'application/json' } }), 200)._attachments['a.bin'];
-  assert.deepEqual(Buffer.from(whole.data, 'base64'), bytes);
+  assert.ok(Buffer.from(whole.data, 'base64').equals(bytes));
   assert.equal(whole.digest, digest);
   assert.equal(whole.stub, undefined);
 });
@@ -43,7 +43,7 @@ test('GET of an attachment has its bytes, type, length and digest', async () => 
   for (const name of ['dir/a%20b.png', 'dir%2Fa%20b.png']) {
     const answer = await call('GET', `/db/get/${name}`);
     assert.equal(answer.status, 200, answer.text.slice(0, 200));
-    assert.deepEqual(answer.bytes, bytes);
+    assert.ok(answer.bytes.equals(bytes));
     assert.equal(answer.headers.get('content-type'), 'image/png');
     assert.equal(answer.headers.get('content-length'), '5000');
     assert.equal(answer.headers.get('etag'), `"${digest}"`);
@@ -83,7 +83,7 @@ test('a stub keeps the attachment, leaving it out drops it', async () => {
   const { _attachments } = expectStatus(await call('GET', '/db/keep'), 200);
   assert.deepEqual(Object.keys(_attachments), ['a']);
   assert.equal(_attachments.a.revpos, 1);
-  assert.deepEqual((await call('GET', '/db/keep/a')).bytes, bytes);
+  assert.ok((await call('GET', '/db/keep/a')).bytes.equals(bytes));
   expectError(await call('GET', '/db/keep/b'), 404);
   expectStatus(await put('keep', { _rev: kept.rev }), 201);
   assert.equal((await call('GET', '/db/keep')).json._attachments, undefined);

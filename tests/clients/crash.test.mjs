@@ -3,6 +3,7 @@
 // ports: every acknowledged write is there, and live clients converge.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { expectStatus } from './expect.mjs';
 import { Oracle } from './oracle.mjs';
 import { Client, seeded } from './pouch.mjs';
 import { Server, waitFor } from './server.mjs';
@@ -48,7 +49,8 @@ async function bulkUntilKilled(server, round, acknowledged) {
 async function expectAcknowledged(server, acknowledged) {
   const entries = [...acknowledged];
   const ids = entries.map(([id]) => id);
-  const { rows } = (await server.admin('POST', '/crash/_all_docs', { keys: ids })).json;
+  const listed = await server.admin('POST', '/crash/_all_docs', { keys: ids });
+  const { rows } = expectStatus(listed, 200);
   const present = new Map(rows.map((row) => [row.id ?? row.key, row.value?.rev]));
   for (const [id, rev] of entries) {
     const now = present.get(id);
