@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,12 +48,14 @@ class AllDocsCursor {
   Task<Result<std::vector<AllDocsRow>>> next_by_keys();
   Task<Result<std::vector<AllDocsRow>>> next_by_range();
   Task<Result<void>> add_documents(std::vector<AllDocsRow>& rows);
-  std::optional<AllDocsRow> row_of(const BaseScan::Item& item);
+  bool is_past_end(const std::string& name) const;
+  bool takes_row();
 
   DatabaseContext& context_;
   DocumentReader& documents_;
   std::shared_ptr<const Principal> reader_;
   AllDocsQuery query_;
+  std::size_t page_;
   BaseScan scan_;
   std::size_t next_key_ = 0;
   bool is_done_ = false;

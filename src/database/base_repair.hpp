@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <set>
+#include <string_view>
 #include <vector>
 
 #include "cache/cache_writer.hpp"
@@ -18,8 +18,15 @@ class StoredRepair final : public BaseRepair {
 
   Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) override;
   Task<Result<bool>> holds(CacheEntry entry) override;
+  Task<Result<void>> resequence_present(CacheEntry entry) override;
 
  private:
+  struct Moved;
+  Result<Sequence> sequence_of(const Key& key, std::string_view bytes) const;
+  Result<Moved> move(const Key& key, std::string_view bytes, const std::vector<Sequence>& unlisted,
+                     Sequence to) const;
+  Result<Key> key_of(const CacheEntry& entry) const;
+
   DatabaseContext& context_;
 };
 

@@ -32,6 +32,7 @@ class BaseScan {
   struct Tag {
     std::deque<Item> items;
     std::string from;
+    bool repeats = false;  ///< `from` is the last name that was read
     bool has_more = true;
   };
   Task<Result<void>> fill(std::uint32_t number, Deadline deadline);

@@ -74,14 +74,13 @@ class Database {
   FrontEndCacheWriter::Statistics front_end_statistics() const { return front_end_.statistics(); }
 
  private:
-  Task<Result<void>> apply_cache_settings(const DatabaseConfig& config);
-
   std::string name_;
+  Bucket& base_;
   ChangeListener& listener_;
   CacheSpace space_;
   SequenceAllocator allocator_;
-  FrontEndCacheWriter front_end_;
   CacheReader reader_;
+  FrontEndCacheWriter front_end_;
   DatabaseContext context_;
   DocumentWriter writer_;
   DocumentReader documents_;

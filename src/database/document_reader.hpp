@@ -81,16 +81,16 @@ class DocumentReader {
   Task<Result<ShownRevision>> get(std::shared_ptr<const Principal> reader, DocId id,
                                   std::optional<Revision> rev, bool latest, ShowOptions show);
 
-  /// The revisions named, in their order, or all leaves if `revs` is none. With `latest`, each is
-  /// replaced by the leaves that grew from it. Errors: not_found (no such document), only without
-  /// `revs`.
+  /// The revisions named, in their order, or all leaves that can be read if `revs` is none. With
+  /// `latest`, each is replaced by the leaves that grew from it. Errors, only without `revs`:
+  /// not_found (no such document), forbidden (no leaf can be read).
   Task<Result<std::vector<OpenRevision>>> open_revisions(std::shared_ptr<const Principal> reader,
                                                          DocId id,
                                                          std::optional<std::vector<Revision>> revs,
                                                          bool latest, ShowOptions show);
 
-  /// For each item what get() or, with `latest`, open_revisions() says of it. Never fails as a
-  /// whole. An item beyond kReplyBytesMax is `too_large`.
+  /// For each item with a rev what open_revisions() says of it, without one what get() says. Never
+  /// fails as a whole. An item beyond kReplyBytesMax is `too_large`.
   Task<std::vector<Result<std::vector<OpenRevision>>>> bulk_get(
       std::shared_ptr<const Principal> reader, std::vector<BulkGetItem> items, bool latest,
       ShowOptions show);

@@ -70,8 +70,8 @@ class DocumentWriter {
   /// Carries out all items, those of one document in their order, each by itself: one that fails
   /// stops no other. One answer for each, in order; the error's context is for the client.
   /// Errors of an item, nothing stored:
-  /// - conflict: "Document exists", "Document revision conflict", "Document update conflict";
-  /// - not_found: a parent was named, but there is no such document;
+  /// - conflict: "Document exists" (no parent named), "Document revision conflict" (the parent is
+  ///   unknown or no leaf; the same edit of the same parent again is success instead);
   /// - forbidden, unauthorized, invalid_argument, internal: the sync function's rejection;
   /// - invalid_argument: bad history, attachments; too_large: body, attachment, metadata;
   /// - unavailable, overloaded, no_space: try again.

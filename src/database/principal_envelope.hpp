@@ -17,14 +17,13 @@ namespace headgate {
 struct PrincipalEnvelope {
   Sequence sequence;  ///< of the last write
   bool is_deleted = false;
-  /// Earlier sequences, ascending, at most kRecentMax.
+  /// Earlier sequences, ascending; those that a slow feed may still have to learn of.
   std::vector<Sequence> recent;
   std::string record;  ///< encode(UserRecord) or encode(RoleRecord); empty if deleted
 
-  static constexpr std::size_t kRecentMax = 20;
-
-  /// Makes `next` the sequence, and the one before a recent one.
-  void advance(Sequence next);
+  /// Makes `next` the sequence, and the one before a recent one. Of kRecentSequencesMax or more
+  /// those below `stable` go, but never the newest kRecentSequencesMin.
+  void advance(Sequence next, Sequence stable);
   /// What a write of it puts on the feed: an entry in the principal's own hidden channel.
   FeedRecord feed_record(const PrincipalName& name) const;
 

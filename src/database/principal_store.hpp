@@ -16,7 +16,8 @@
 #include "base/task.hpp"
 #include "database/database_context.hpp"
 #include "database/principal.hpp"
-#include "database/principal_envelope.hpp"
+#include "database/principal_builder.hpp"
+#include "database/principal_records.hpp"
 
 namespace headgate {
 
@@ -58,6 +59,8 @@ class PrincipalStore {
   Task<Result<std::shared_ptr<const Principal>>> load(std::string name, PassStart pass);
   /// The same, for a request that is no feed: begins a pass of its own.
   Task<Result<std::shared_ptr<const Principal>>> load(std::string name);
+  /// The same, also for a disabled user: an admin's view of it.
+  Task<Result<std::shared_ptr<const Principal>>> inspect(std::string name);
   /// Errors: unauthorized "Invalid login" (name, password or a disabled user), overloaded,
   /// unavailable.
   Task<Result<std::shared_ptr<const Principal>>> authenticate(std::string name,
@@ -87,15 +90,32 @@ class PrincipalStore {
  private:
   struct Cached {
     std::uint64_t access_counter = 0;
-    std::shared_ptr<const Principal> principal;
-    std::string password_hash;
-    std::list<std::string>::iterator by_use;
+    BuiltPrincipal built;
+    std::list<std::string>::iterator use;
   };
+  /// A build under way that others wait for.
+  struct Build {
+    explicit Build(Environment& environment) : done(environment) {}
+    std::uint64_t pass = 0;
+    std::optional<Result<BuiltPrincipal>> result;
+    Signal done;
+  };
+  class Leader;
+
+  Task<Result<BuiltPrincipal>> find(std::string name, PassStart pass);
+  Task<Result<BuiltPrincipal>> lead(std::string name, PassStart pass);
+  Task<Result<BuiltPrincipal>> find_now(std::string name);
+  void remember(const std::string& name, std::uint64_t access_counter, BuiltPrincipal built);
+  Task<Result<std::optional<std::string>>> new_password_hash(std::string name,
+                                                             std::string password);
 
   DatabaseContext& context_;
+  PrincipalRecords records_;
+  PrincipalBuilder builder_;
   PasswordVerifier passwords_;
   std::list<std::string> by_use_;  // most recent first
   std::unordered_map<std::string, Cached> cached_;
+  std::unordered_map<std::string, std::shared_ptr<Build>> builds_under_way_;
   std::uint64_t builds_ = 0;
 };
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "database/base_repair.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "database/base_keys.hpp"
+#include "database/feed_record.hpp"
+#include "database/principal_envelope.hpp"
+#include "document/envelope.hpp"
+
+namespace headgate {
+namespace {
+
+bool is_lost_race(Errc code) {
+  return code == Errc::cas_mismatch || code == Errc::not_found;
+}
+
+}  // namespace
+
+/// A stored value that is moved to another sequence.
+struct StoredRepair::Moved {
+  std::string value;
+  FeedRecord record;
+};
+
+Result<Sequence> StoredRepair::sequence_of(const Key& key, std::string_view bytes) const {
+  if (key.kind == KeyKind::document) {
+    HG_TRY(const DocumentEnvelope envelope, decode_envelope(bytes));
+    return envelope.sequence;
+  }
+  HG_TRY(const PrincipalEnvelope envelope, PrincipalEnvelope::decode(bytes));
+  return envelope.sequence;
+}
+
+Result<StoredRepair::Moved> StoredRepair::move(const Key& key, std::string_view bytes,
+                                               const std::vector<Sequence>& unlisted,
+                                               Sequence to) const {
+  if (key.kind == KeyKind::document) {
+    HG_TRY(DocumentEnvelope envelope, decode_envelope(bytes));
+    std::set<Sequence> lost(unlisted.begin(), unlisted.end());
+    lost.insert(envelope.sequence);
+    headgate::resequence(envelope, lost, to);
+    prune_recent(envelope, context_.stable());
+    return Moved{encode_envelope(envelope),
+                 feed_record_of(DocId(key.name), envelope, context_.config->star_channel)};
+  }
+  HG_TRY(PrincipalEnvelope envelope, PrincipalEnvelope::decode(bytes));
+  HG_TRY(const PrincipalName name, PrincipalName::parse(key.name));
+  envelope.advance(to, context_.stable());
+  return Moved{envelope.encode(), envelope.feed_record(name)};
+}
+
+Task<Result<void>> StoredRepair::resequence(Key key, Cas cas, std::vector<Sequence> unlisted) {
+  const Reply found = co_await context_.base.get(key, context_.deadline());
+  if (found.status == Errc::not_found || (found.ok() && found.cas != cas)) co_return Result<void>();
+  if (!found.ok()) co_return Error{Errc::unavailable, "reading what to resequence"};
+  HG_CO_TRY(const Sequence present, sequence_of(key, found.bytes));
+  HG_CO_TRY(const Allocation drawn, co_await context_.allocator.allocate(1, present));
+  auto moved = move(key, found.bytes, unlisted, drawn.first);
+  if (!moved) {
+    co_await context_.allocator.release(drawn.first, drawn.first);
+    co_return std::move(moved).error();
+  }
+  WriteOptions options{.durability = context_.config->durability,
+                       .feed_entry = moved->record.encode()};
+  const Reply written = co_await context_.base.replace(key, std::move(moved->value), cas,
+                                                       std::move(options), context_.deadline());
+  if (written.status == Errc::timeout_unknown_outcome) co_return Error{written.status, {}};
+  if (!written.ok()) {
+    co_await context_.allocator.release(drawn.first, drawn.first);
+    if (is_lost_race(written.status)) co_return Result<void>();
+    co_return Error{written.status, "resequencing"};
+  }
+  const WriteIdentity identity{context_.base.partition_of(key), written.position, written.cas,
+                               written.history};
+  std::vector<CacheWrite> writes;
+  writes.push_back({std::move(moved->record.entry), identity});
+  co_await context_.front_end.write(std::move(writes), {drawn.epoch, drawn.cache_histories});
+  co_return Result<void>();
+}
+
+Result<Key> StoredRepair::key_of(const CacheEntry& entry) const {
+  if (!entry.is_principal()) return document_key(context_.id, entry.doc_id);
+  HG_TRY(const PrincipalName name, principal_of_doc_id(entry.doc_id));
+  return principal_key(context_.id, name);
+}
+
+Task<Result<bool>> StoredRepair::holds(CacheEntry entry) {
+  HG_CO_TRY(Key key, key_of(entry));
+  const Reply found = co_await context_.base.get(key, context_.deadline());
+  if (found.status == Errc::not_found) co_return false;
+  if (!found.ok()) co_return Error{Errc::unavailable, "asking for a document"};
+  if (entry.is_principal()) {
+    HG_CO_TRY(const PrincipalEnvelope envelope, PrincipalEnvelope::decode(found.bytes));
+    co_return envelope.sequence == entry.sequence ||
+        std::binary_search(envelope.recent.begin(), envelope.recent.end(), entry.sequence);
+  }
+  HG_CO_TRY(const DocumentEnvelope envelope, decode_envelope(found.bytes));
+  co_return std::any_of(envelope.recent.begin(), envelope.recent.end(),
+                        [&](const auto& recent) { return recent.sequence == entry.sequence; });
+}
+
+Task<Result<void>> StoredRepair::resequence_present(CacheEntry entry) {
+  HG_CO_TRY(Key key, key_of(entry));
+  const Reply found = co_await context_.base.get(key, context_.deadline());
+  if (found.status == Errc::not_found) co_return Result<void>();
+  if (!found.ok()) co_return Error{Errc::unavailable, "reading what to resequence"};
+  co_return co_await resequence(std::move(key), found.cas, {});
+}
+
+}  // namespace headgate

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "database/database.hpp"
+
+#include <utility>
+
+namespace headgate {
+namespace {
+
+constexpr std::size_t kCountPage = 1'000;
+
+bool same_cache(const DatabaseConfig& a, const DatabaseConfig& b) {
+  return a.cache_writes == b.cache_writes && a.gap_timeout == b.gap_timeout && a.poll == b.poll;
+}
+
+}  // namespace
+
+Database::Database(Dependencies dependencies, DatabaseEntry entry)
+    : name_(std::move(entry.name)),
+      base_(dependencies.base),
+      listener_(dependencies.listener),
+      space_{dependencies.environment, dependencies.cache, entry.id, entry.config.cache_settings()},
+      allocator_(dependencies.environment, dependencies.base, dependencies.cache, entry.id),
+      reader_(space_, [this] { return allocator_.highest(); }),
+      front_end_(space_, reader_, dependencies.listener),
+      context_{dependencies.environment,
+               dependencies.base,
+               entry.id,
+               space_,
+               allocator_,
+               front_end_,
+               reader_,
+               [this] { return stable(); },
+               std::make_shared<const DatabaseConfig>(std::move(entry.config)),
+               nullptr},
+      writer_(context_),
+      documents_(context_),
+      local_documents_(context_),
+      principals_(context_),
+      repair_(context_) {}
+
+Database::~Database() = default;
+
+Task<Result<void>> Database::start() {
+  HG_CO_TRY(context_.sync_function,
+            co_await make_sync_function(context_.environment, context_.config->sync));
+  HG_CO_CHECK(co_await allocator_.open());
+  co_return co_await start_cache_writer();
+}
+
+Task<void> Database::stop() {
+  co_await stop_cache_writer();
+  co_await allocator_.close();
+}
+
+Task<Result<void>> Database::start_cache_writer() {
+  HG_ASSERT(!cache_writer_);
+  cache_writer_ = std::make_unique<CacheWriter>(CacheWriter::Dependencies{
+      space_, base_, allocator_, front_end_, reader_, repair_, listener_});
+  auto started = co_await cache_writer_->start();
+  if (!started) cache_writer_.reset();
+  co_return started;
+}
+
+Task<void> Database::stop_cache_writer() {
+  if (!cache_writer_) co_return;
+  co_await cache_writer_->stop();
+  last_statistics_ = cache_writer_->statistics();
+  cache_writer_.reset();
+}
+
+Task<Result<void>> Database::reconfigure(DatabaseConfig config) {
+  const auto before = context_.config;
+  if (config.block_format != before->block_format ||
+      config.block_capacity != before->block_capacity ||
+      config.star_channel != before->star_channel)
+    co_return Error{Errc::invalid_argument, "the cache's format is fixed when a database is made"};
+  HG_CO_TRY(auto sync_function, co_await make_sync_function(context_.environment, config.sync));
+  auto after = std::make_shared<const DatabaseConfig>(std::move(config));
+  context_.sync_function = std::move(sync_function);
+  context_.config = after;
+  // The guest's rights may have changed: passes that begin now ask again.
+  HG_CO_CHECK(co_await front_end_.raise_access_counter());
+  if (same_cache(*before, *after)) co_return Result<void>();
+  co_await stop_cache_writer();
+  space_.settings = after->cache_settings();
+  co_return co_await start_cache_writer();
+}
+
+AllDocsCursor Database::all_docs(std::shared_ptr<const Principal> reader, AllDocsQuery query) {
+  return AllDocsCursor(context_, documents_, std::move(reader), std::move(query));
+}
+
+Task<Result<std::uint64_t>> Database::count_documents() {
+  BaseScan scan(base_, context_.id, {KeyKind::document, {}, false}, kCountPage);
+  std::uint64_t count = 0;
+  while (true) {
+    HG_CO_TRY(const auto item, co_await scan.next(context_.deadline()));
+    if (!item) co_return count;
+    HG_CO_TRY(const DocumentEnvelope envelope, decode_envelope(item->bytes));
+    count += envelope.tree.is_deleted() ? 0 : 1;
+  }
+}
+
+Sequence Database::stable() const {
+  return cache_writer_statistics().stable;
+}
+
+CacheWriter::Statistics Database::cache_writer_statistics() const {
+  return cache_writer_ ? cache_writer_->statistics() : last_statistics_;
+}
+
+}  // namespace headgate

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
+#include "database/principal_store.hpp"
+
+namespace headgate {
+namespace {
+
+Error wrong(std::string what) {
+  return {Errc::invalid_argument, std::move(what)};
+}
+
+Result<void> check_count(std::size_t count) {
+  if (count > kMaxDocumentChannels) return wrong("too many channels or roles");
+  return {};
+}
+
+Result<void> check_channels(const std::set<std::string>& channels) {
+  HG_CHECK(check_count(channels.size()));
+  for (const std::string& channel : channels) HG_CHECK(check_channel_name(channel));
+  return {};
+}
+
+Result<void> check_roles(const std::set<std::string>& roles) {
+  HG_CHECK(check_count(roles.size()));
+  for (const std::string& role : roles) HG_CHECK(check_principal_name(role));
+  return {};
+}
+
+Result<std::set<std::string>> read_names(const JsonView& value, const std::string& member) {
+  std::set<std::string> names;
+  if (value.is_null()) return names;
+  if (!value.is_array()) return wrong("\"" + member + "\" must be a list of names");
+  for (const JsonView& element : value.elements()) {
+    auto name = element.as_string();
+    if (!name) return wrong("\"" + member + "\" must be a list of names");
+    names.insert(*std::move(name));
+  }
+  return names;
+}
+
+Result<std::string> read_text(const JsonView& value, const std::string& member) {
+  auto text = value.as_string();
+  if (!text) return wrong("\"" + member + "\" must be a string");
+  return *std::move(text);
+}
+
+Result<void> read_member(const JsonView::Member& member, std::string_view name, UserUpdate& into) {
+  const std::string key = member.name();
+  if (key == "name") {
+    if (member.value.as_string() != name) return wrong("\"name\" is not the name in the URL");
+  } else if (key == "password") {
+    HG_TRY(into.password, read_text(member.value, key));
+  } else if (key == "email") {
+    HG_TRY(into.email, read_text(member.value, key));
+  } else if (key == "disabled") {
+    into.is_disabled = member.value.as_bool();
+    if (!into.is_disabled) return wrong("\"disabled\" must be true or false");
+  } else if (key == "admin_channels") {
+    HG_TRY(into.admin_channels, read_names(member.value, key));
+  } else if (key == "admin_roles") {
+    HG_TRY(into.admin_roles, read_names(member.value, key));
+  } else if (key != "all_channels" && key != "roles") {
+    return wrong("\"" + key + "\" is not a known member of a user");
+  }
+  return {};
+}
+
+Result<void> check_update(std::string_view name, const UserUpdate& update) {
+  HG_CHECK(check_principal_name(name));
+  if (update.password) HG_CHECK(check_password(*update.password));
+  if (update.admin_channels) HG_CHECK(check_channels(*update.admin_channels));
+  if (update.admin_roles) HG_CHECK(check_roles(*update.admin_roles));
+  return {};
+}
+
+/// The fields of an update with the password hashed.
+struct UserChange {
+  std::string name;
+  UserUpdate update;
+  std::optional<std::string> password_hash;
+  bool must_be_new = false;
+};
+
+Result<std::optional<std::string>> changed_user(const UserChange& change,
+                                                const std::string* present, Sequence at) {
+  UserRecord before;
+  before.name = change.name;
+  if (present) {
+    if (change.must_be_new) return Error{Errc::exists, "the user exists"};
+    HG_TRY(before, decode_user(*present));
+  }
+  UserRecord after = before;
+  const UserUpdate& update = change.update;
+  if (change.password_hash) after.password_hash = *change.password_hash;
+  if (update.email) after.email = *update.email;
+  if (update.is_disabled) after.is_disabled = *update.is_disabled;
+  if (update.admin_channels)
+    after.admin_channels = regrant(before.admin_channels, *update.admin_channels, at);
+  if (update.admin_roles) after.admin_roles = regrant(before.admin_roles, *update.admin_roles, at);
+  if (present && after == before) return std::optional<std::string>();
+  after.sequence = at;
+  return std::optional<std::string>(encode(after));
+}
+
+Result<std::optional<std::string>> changed_role(const std::string& name,
+                                                const std::set<std::string>& channels,
+                                                const std::string* present, Sequence at) {
+  RoleRecord before;
+  before.name = name;
+  if (present) {
+    HG_TRY(before, decode_role(*present));
+  }
+  RoleRecord after = before;
+  after.admin_channels = regrant(before.admin_channels, channels, at);
+  if (present && after == before) return std::optional<std::string>();
+  after.sequence = at;
+  return std::optional<std::string>(encode(after));
+}
+
+Result<std::optional<std::string>> deleted(const std::string* present, Sequence) {
+  if (!present) return Error{Errc::not_found, "no such user or role"};
+  return std::optional<std::string>(std::in_place);
+}
+
+UserWrite answer_of(const PrincipalRecords::Written& written) {
+  return {written.is_created, written.is_changed, written.sequence};
+}
+
+}  // namespace
+
+Result<UserUpdate> UserUpdate::parse(const JsonView& object, std::string_view name) {
+  if (!object.is_object()) return wrong("a user must be a JSON object");
+  UserUpdate update;
+  for (const JsonView::Member& member : object.members())
+    HG_CHECK(read_member(member, name, update));
+  HG_CHECK(check_update(name, update));
+  return update;
+}
+
+/// None: the user has this password already.
+Task<Result<std::optional<std::string>>> PrincipalStore::new_password_hash(std::string name,
+                                                                           std::string password) {
+  HG_CO_TRY(const auto stored, co_await records_.load(PrincipalName::user(name)));
+  if (stored.is_live()) {
+    HG_CO_TRY(const UserRecord user, decode_user(stored.envelope.record));
+    if (!user.password_hash.empty()) {
+      HG_CO_TRY(const bool is_same,
+                co_await passwords_.verify(std::move(name), user.password_hash, password));
+      if (is_same) co_return std::optional<std::string>();
+    }
+  }
+  const PasswordSalt salt{context_.environment.random(), context_.environment.random()};
+  HG_CO_TRY(std::string hash,
+            co_await context_.environment.run_blocking(
+                [password = std::move(password), salt] { return hash_password(password, salt); }));
+  co_return std::optional<std::string>(std::move(hash));
+}
+
+Task<Result<UserWrite>> PrincipalStore::put_user(std::string name, UserUpdate update,
+                                                 bool must_be_new) {
+  HG_CO_CHECK(check_update(name, update));
+  UserChange change{name, std::move(update), std::nullopt, must_be_new};
+  if (change.update.password) {
+    HG_CO_TRY(change.password_hash, co_await new_password_hash(name, *change.update.password));
+  }
+  HG_CO_TRY(const auto written,
+            co_await records_.write(
+                PrincipalName::user(name),
+                [change = std::move(change)](const std::string* present, Sequence at) {
+                  return changed_user(change, present, at);
+                }));
+  co_return answer_of(written);
+}
+
+Task<Result<void>> PrincipalStore::delete_user(std::string name) {
+  HG_CO_CHECK(co_await records_.write(PrincipalName::user(name), deleted));
+  co_return Result<void>();
+}
+
+Task<Result<UserRecord>> PrincipalStore::get_user(std::string name) {
+  HG_CO_TRY(const auto stored, co_await records_.load(PrincipalName::user(name)));
+  if (!stored.is_live()) co_return Error{Errc::not_found, "no such user"};
+  co_return decode_user(stored.envelope.record);
+}
+
+Task<Result<UserWrite>> PrincipalStore::put_role(std::string name,
+                                                 std::set<std::string> admin_channels) {
+  HG_CO_CHECK(check_principal_name(name));
+  HG_CO_CHECK(check_channels(admin_channels));
+  const PrincipalName full = PrincipalName::role(name);
+  HG_CO_TRY(
+      const auto written,
+      co_await records_.write(full, [name = std::move(name), channels = std::move(admin_channels)](
+                                        const std::string* present, Sequence at) {
+        return changed_role(name, channels, present, at);
+      }));
+  co_return answer_of(written);
+}
+
+Task<Result<void>> PrincipalStore::delete_role(std::string name) {
+  HG_CO_CHECK(co_await records_.write(PrincipalName::role(name), deleted));
+  co_return Result<void>();
+}
+
+Task<Result<RoleRecord>> PrincipalStore::get_role(std::string name) {
+  HG_CO_TRY(const auto stored, co_await records_.load(PrincipalName::role(name)));
+  if (!stored.is_live()) co_return Error{Errc::not_found, "no such role"};
+  co_return decode_role(stored.envelope.record);
+}
+
+}  // namespace headgate

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include "database/base_keys.hpp"
+#include "database/feed_record.hpp"
+#include "database/write_batch.hpp"
+
+namespace headgate {
+namespace {
+
+/// How often the cache work of a write that changes grants is tried before its author is told.
+constexpr int kGrantAttempts = 3;
+
+GrantSets channel_grants(const SyncOutput& output) {
+  GrantSets grants;
+  for (const auto& [principal, channels] : output.access)
+    grants[principal.text()].insert(channels.begin(), channels.end());
+  return grants;
+}
+
+GrantSets role_grants(const SyncOutput& output) {
+  GrantSets grants;
+  for (const auto& [user, roles] : output.roles)
+    grants[PrincipalName::user(user).text()].insert(roles.begin(), roles.end());
+  return grants;
+}
+
+template <class Round>
+void keep_those_in_round(Round& round) {
+  std::erase_if(round, [](const auto* pending) { return !pending->is_in_round; });
+}
+
+}  // namespace
+
+/// Writes what the envelope refers to: attachments and bodies of losing leaves. They need no
+/// durability of their own: they lie before the envelope in one partition's order. Orphans, if the
+/// envelope is not written after all, are harmless.
+Task<void> WriteBatch::store_parts(Round& round) {
+  std::vector<Operation> inserts;
+  Round owners;
+  for (Pending* pending : round) {
+    for (Operation& insert : settle(*pending)) {
+      inserts.push_back(std::move(insert));
+      owners.push_back(pending);
+    }
+  }
+  if (inserts.empty()) co_return;
+  const auto replies = co_await context_.base.pipeline(std::move(inserts), context_.deadline());
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    const Errc status = replies[i].status;
+    if (status == Errc::ok || status == Errc::exists || owners[i]->is_answered) continue;
+    const bool is_unknown = status == Errc::timeout_unknown_outcome;
+    answer(*owners[i], Error{is_unknown ? Errc::unavailable : status, "writing an attachment"});
+  }
+  keep_those_in_round(round);
+}
+
+std::vector<Operation> WriteBatch::settle(Pending& pending) {
+  Attempt& now = pending.now;
+  DocumentEnvelope& envelope = now.envelope;
+  const auto winner = envelope.tree.winner();
+  if (now.edit.old_winner && now.edit.old_winner != winner) {
+    LeafContent* old = envelope.content_of(*now.edit.old_winner);
+    if (old) old->channels = envelope.current_channels();
+  }
+  envelope.content_of(now.edit.rev)->channels = now.output.channels;
+  envelope.tree.prune(config_->effective_revs_limit());
+  envelope.last_written.reset();
+  if (winner != now.edit.rev && envelope.tree.contains(now.edit.rev))
+    envelope.last_written = now.edit.rev;
+
+  ContentChanges changes = settle_contents(envelope);
+  HG_ASSERT(!changes.to_load);
+  now.bodies_unused = std::move(changes.bodies_unused);
+  now.bodies_unused.insert(now.bodies_unused.end(), now.inlined.begin(), now.inlined.end());
+
+  std::vector<Operation> inserts;
+  const DocId& id = pending.item.id;
+  for (auto& bytes : now.edit.new_bytes) {
+    inserts.push_back(
+        operation::Insert{attachment_key(context_.id, id, bytes.digest), std::move(bytes.bytes)});
+  }
+  for (auto& body : changes.to_store) {
+    inserts.push_back(
+        operation::Insert{revision_body_key(context_.id, id, body.rev), std::move(body.body)});
+  }
+  return inserts;
+}
+
+Task<void> WriteBatch::allocate(Round& round) {
+  Round without;
+  for (Pending* pending : round) {
+    if (!pending->held) without.push_back(pending);
+  }
+  if (without.empty()) co_return;
+  if (co_await allocate_for(without)) co_return;
+  // One document whose sequence is absurdly high must not fail the others (PR 7436).
+  for (Pending* pending : without) {
+    const auto allocated = co_await allocate_for({pending});
+    if (allocated) continue;
+    const Errc code = allocated.error().code;
+    const bool is_unknown = code == Errc::timeout_unknown_outcome;  // but none was handed out
+    answer(*pending, Error{is_unknown ? Errc::unavailable : code, "drawing a sequence"});
+  }
+  keep_those_in_round(round);
+}
+
+Task<Result<void>> WriteBatch::allocate_for(Round items) {
+  Sequence above;
+  for (const Pending* pending : items) above = std::max(above, pending->now.envelope.sequence);
+  HG_CO_TRY(const Allocation drawn, co_await context_.allocator.allocate(items.size(), above));
+  for (std::size_t i = 0; i < items.size(); ++i)
+    items[i]->held = Held{drawn.at(i), {drawn.epoch, drawn.cache_histories}};
+  co_return Result<void>();
+}
+
+void WriteBatch::seal(Pending& pending) {
+  Attempt& now = pending.now;
+  DocumentEnvelope& envelope = now.envelope;
+  for (const Sequence abandoned : pending.abandoned) record_sequence(envelope, {abandoned, {}, {}});
+  RecordedSequence own{pending.held->sequence, {}, {}};
+  if (now.of_winner) {
+    const auto& channels = now.of_winner->channels;
+    own.removals = assign_channels(envelope, {channels.begin(), channels.end()}, own.sequence);
+    own.grants = assign_grants(envelope, channel_grants(*now.of_winner),
+                               role_grants(*now.of_winner), own.sequence);
+  }
+  envelope.sequence = own.sequence;
+  record_sequence(envelope, std::move(own));
+  prune_recent(envelope, context_.stable());
+  envelope.time_saved = context_.environment.wall_now();
+  now.record = feed_record_of(pending.item.id, envelope, config_->star_channel);
+}
+
+Task<void> WriteBatch::write_base(Round& round) {
+  if (round.empty()) co_return;
+  std::vector<Operation> writes;
+  for (Pending* pending : round) {
+    seal(*pending);
+    const Attempt& now = pending->now;
+    Key key = document_key(context_.id, pending->item.id);
+    WriteOptions options{.durability = config_->durability, .feed_entry = now.record.encode()};
+    std::string value = encode_envelope(now.envelope);
+    if (now.cas == Cas())
+      writes.push_back(operation::Insert{std::move(key), std::move(value), std::move(options)});
+    else
+      writes.push_back(
+          operation::Replace{std::move(key), std::move(value), now.cas, std::move(options)});
+  }
+  auto replies = co_await context_.base.pipeline(std::move(writes), context_.deadline());
+  Round unknown;
+  for (std::size_t i = 0; i < round.size(); ++i) {
+    Pending& pending = *round[i];
+    pending.now.reply = std::move(replies[i]);
+    const Errc status = pending.now.reply.status;
+    if (status == Errc::cas_mismatch || status == Errc::exists || status == Errc::not_found)
+      retry(pending, {Errc::unavailable, "too many others write this document"});
+    else if (status == Errc::timeout_unknown_outcome)
+      unknown.push_back(&pending);
+    else if (status != Errc::ok)
+      answer(pending, Error{status, "writing the document"});
+  }
+  if (!unknown.empty()) co_await find_outcomes(std::move(unknown));
+  keep_those_in_round(round);
+}
+
+Task<void> WriteBatch::find_outcomes(Round unknown) {
+  std::vector<Key> keys;
+  for (const Pending* pending : unknown)
+    keys.push_back(document_key(context_.id, pending->item.id));
+  const auto replies = co_await context_.base.get_many(std::move(keys), context_.deadline());
+  for (std::size_t i = 0; i < unknown.size(); ++i) {
+    const Sequence sequence = unknown[i]->held->sequence;
+    const auto envelope = replies[i].ok() ? decode_envelope(replies[i].bytes) : Errc::not_found;
+    const bool is_stored =
+        envelope && std::any_of(envelope->recent.begin(), envelope->recent.end(),
+                                [&](const auto& recent) { return recent.sequence == sequence; });
+    // The lost reply would have told the write's identity: the cache writer does the cache work.
+    if (is_stored)
+      succeed_without_cache(*unknown[i]);
+    else
+      give_up(*unknown[i], "writing the document");
+  }
+}
+
+Task<void> WriteBatch::write_cache(Round& round) {
+  std::vector<std::pair<WriteFence, Round>> groups;
+  for (Pending* pending : round) {
+    const bool has_grants = !pending->now.record.entry.grants.empty();
+    if (config_->cache_writes == CacheWrites::feed && !has_grants) {
+      succeed(*pending);
+      continue;
+    }
+    const WriteFence& fence = pending->held->fence;
+    const auto same = std::find_if(groups.begin(), groups.end(), [&](const auto& group) {
+      return group.first.epoch == fence.epoch &&
+             group.first.cache_histories == fence.cache_histories;
+    });
+    if (same != groups.end())
+      same->second.push_back(pending);
+    else
+      groups.push_back({fence, {pending}});
+  }
+  for (auto& [fence, items] : groups) co_await write_cache_under(items, fence);
+}
+
+Task<void> WriteBatch::write_cache_under(Round items, WriteFence fence) {
+  for (int attempt = 1; !items.empty(); ++attempt) {
+    std::vector<CacheWrite> writes;
+    for (const Pending* pending : items) {
+      const Reply& reply = pending->now.reply;
+      const Key key = document_key(context_.id, pending->item.id);
+      writes.push_back(
+          {pending->now.record.entry,
+           {context_.base.partition_of(key), reply.position, reply.cas, reply.history}});
+    }
+    const auto outcomes = co_await context_.front_end.write(std::move(writes), fence);
+    Round again;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const bool has_grants = !items[i]->now.record.entry.grants.empty();
+      if (outcomes[i] == FrontEndCacheWriter::Outcome::complete)
+        succeed(*items[i]);
+      else if (has_grants && attempt < kGrantAttempts)
+        again.push_back(items[i]);
+      else
+        succeed_without_cache(*items[i]);
+    }
+    items = std::move(again);
+  }
+}
+
+void WriteBatch::succeed(Pending& pending) {
+  const Sequence sequence = pending.held->sequence;
+  pending.held.reset();
+  pending.abandoned.clear();
+  ++statistics_.writes;
+  answer(pending, WriteAnswer{pending.now.edit.rev, sequence, pending.now.edit.is_created});
+}
+
+/// Stored, and the cache writer will finish the rest. Not to be acknowledged yet if it changes
+/// grants: a revocation holds from its acknowledgement on (I7).
+void WriteBatch::succeed_without_cache(Pending& pending) {
+  ++statistics_.unfinished;
+  if (pending.now.record.entry.grants.empty())
+    succeed(pending);
+  else
+    give_up(pending, "the write is stored, but what it grants is not in force yet");
+}
+
+/// The write may have been done, or may still be. Its numbers are not released: whoever takes them
+/// for unused would drop a real write (PR 7050 of couchbase/sync_gateway).
+void WriteBatch::give_up(Pending& pending, std::string_view why) {
+  pending.held.reset();
+  pending.abandoned.clear();
+  ++statistics_.unknown;
+  answer(pending, Error{Errc::timeout_unknown_outcome, std::string(why)});
+}
+
+/// External bodies that no leaf refers to any more. What a failure leaves behind is garbage only.
+Task<void> WriteBatch::drop_bodies(Round& round) {
+  std::vector<Key> keys;
+  for (const Pending* pending : round) {
+    for (const Revision& rev : pending->now.bodies_unused)
+      keys.push_back(revision_body_key(context_.id, pending->item.id, rev));
+  }
+  if (keys.empty()) co_return;
+  const auto replies = co_await context_.base.get_many(keys, context_.deadline());
+  std::vector<Operation> removals;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (replies[i].ok()) removals.push_back(operation::Remove{std::move(keys[i]), replies[i].cas});
+  }
+  if (!removals.empty()) co_await context_.base.pipeline(std::move(removals), context_.deadline());
+}
+
+Task<void> WriteBatch::release_unused() {
+  std::sort(unused_.begin(), unused_.end());
+  for (std::size_t first = 0; first < unused_.size();) {
+    std::size_t last = first;
+    while (last + 1 < unused_.size() && unused_[last + 1] == unused_[last].next()) ++last;
+    co_await context_.allocator.release(unused_[first], unused_[last]);
+    first = last + 1;
+  }
+}
+
+}  // namespace headgate
