@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/append_block_writer.hpp"
 
+#include <algorithm>
+
 namespace headgate {
 namespace {
 
 // A forgotten block number costs one wasted entry and a probe.
 constexpr std::size_t kChannelsRemembered = 65'536;
-// Overflows and unknown outcomes of one write; whatever is left is the cache writer's.
-constexpr int kAttempts = 32;
+// Steps of one write in which others filled every block first; whatever is left then is the cache
+// writer's.
+constexpr int kFruitlessAttempts = 1'000;
+
+// What one append brings: more than a block holds could not count anyway.
+std::vector<BlockEntry> first_entries(const BlockWrite& write, std::uint64_t capacity) {
+  const std::size_t count = std::min<std::size_t>(write.entries.size(), capacity);
+  return {write.entries.begin(), write.entries.begin() + static_cast<std::ptrdiff_t>(count)};
+}
 
 }  // namespace
 
@@ -29,10 +38,10 @@ bool AppendBlockWriter::keep_uncounted(BlockWrite& write, const Reply& appended)
     return true;  // all: a duplicate is harmless
   if (!appended.ok()) return false;
   const std::uint64_t capacity_bytes = space_.settings.block_capacity * kAppendEntryBytes;
-  const std::uint64_t start = appended.number - write.entries.size() * kAppendEntryBytes;
+  const std::size_t brought = first_entries(write, space_.settings.block_capacity).size();
+  const std::uint64_t start = appended.number - brought * kAppendEntryBytes;
   std::size_t counted = 0;
-  while (counted < write.entries.size() && start + counted * kAppendEntryBytes < capacity_bytes)
-    ++counted;
+  while (counted < brought && start + counted * kAppendEntryBytes < capacity_bytes) ++counted;
   write.entries.erase(write.entries.begin(),
                       write.entries.begin() + static_cast<std::ptrdiff_t>(counted));
   return true;
@@ -54,15 +63,17 @@ Task<bool> AppendBlockWriter::move_to_newest(ChannelId channel, HistoryId histor
 
 Task<bool> AppendBlockWriter::write(std::vector<BlockWrite> writes,
                                     std::shared_ptr<const std::vector<HistoryId>> histories) {
-  for (int attempt = 0; attempt < kAttempts && !writes.empty(); ++attempt) {
+  std::size_t least_left = SIZE_MAX;
+  for (int fruitless = 0; fruitless < kFruitlessAttempts && !writes.empty(); ++fruitless) {
     std::vector<Operation> burst;
     for (const BlockWrite& write : writes) {
       const Key counter = space_.counter_key(write.channel);
       WriteOptions options;
       options.if_history = histories->at(space_.bucket.partition_of(counter).value());
       const std::uint64_t block = newest_block(write.channel, *options.if_history);
-      burst.push_back(operation::Append{space_.block_key(write.channel, block),
-                                        encode_append_entries(write.entries), options});
+      burst.push_back(operation::Append{
+          space_.block_key(write.channel, block),
+          encode_append_entries(first_entries(write, space_.settings.block_capacity)), options});
       burst.push_back(operation::Increment{counter, 1, options});
     }
     const auto replies = co_await space_.bucket.pipeline(std::move(burst), space_.deadline());
@@ -81,11 +92,17 @@ Task<bool> AppendBlockWriter::write(std::vector<BlockWrite> writes,
       }
       if (!counted.ok()) co_return false;
       if (write.entries.empty()) continue;
-      if (appended.ok() && !co_await move_to_newest(write.channel, appended.history))
+      const std::uint64_t capacity_bytes = space_.settings.block_capacity * kAppendEntryBytes;
+      if (appended.ok() && appended.number >= capacity_bytes &&
+          !co_await move_to_newest(write.channel, appended.history))
         co_return false;
       rest.push_back(std::move(write));
     }
     writes = std::move(rest);
+    std::size_t left = 0;
+    for (const BlockWrite& write : writes) left += write.entries.size();
+    if (left < least_left) fruitless = 0;
+    least_left = std::min(left, least_left);
   }
   co_return writes.empty();
 }

@@ -53,8 +53,14 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
     reader_.reset();
     allocator_ = std::make_unique<SequenceAllocator>(env_, base_, cache_, DatabaseId(7));
     ASSERT_TRUE(env_.run(allocator_->open()));
-    reader_ =
-        std::make_unique<CacheReader>(*space_, [this] { return allocator_->highest(); });
+    reader_ = std::make_unique<CacheReader>(*space_, [this] { return allocator_->highest(); });
+    front_end_ = std::make_unique<FrontEndCacheWriter>(*space_, *reader_, *this);
+  }
+  /// A reader that has nothing in memory; the cache writer must be stopped or not be used again.
+  void open_reader_cold() {
+    if (writer_) stop_writer();
+    front_end_.reset();
+    reader_ = std::make_unique<CacheReader>(*space_, [this] { return allocator_->highest(); });
     front_end_ = std::make_unique<FrontEndCacheWriter>(*space_, *reader_, *this);
   }
   void start_writer() {
@@ -87,8 +93,7 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
     for (const auto& channel : channels) entry.channels.push_back(ChannelId::of_documents(channel));
     if (space_->settings.has_star_channel) entry.channels.push_back(ChannelId::star());
     for (const auto& channel : doc.channels)
-      if (!channels.contains(channel))
-        entry.removals.push_back(ChannelId::of_documents(channel));
+      if (!channels.contains(channel)) entry.removals.push_back(ChannelId::of_documents(channel));
     entry.grants = std::move(grants);
     return env_.run(store(name, std::move(entry), std::move(channels)));
   }
@@ -102,9 +107,9 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
     WriteOptions options;
     options.feed_entry = FeedRecord{entry, doc.recent}.encode();
     const Key key = doc_key(name);
-    const Reply reply =
-        doc.cas == Cas() ? co_await base_.insert(key, name, options, kNoDeadline)
-                         : co_await base_.replace(key, name, doc.cas, options, kNoDeadline);
+    const Reply reply = doc.cas == Cas()
+                            ? co_await base_.insert(key, name, options, kNoDeadline)
+                            : co_await base_.replace(key, name, doc.cas, options, kNoDeadline);
     EXPECT_EQ(reply.status, Errc::ok);
     doc.cas = reply.cas;
     doc.channels = std::move(channels);
@@ -114,8 +119,8 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
     co_return CacheWrite{std::move(entry), doc.identity};
   }
   FrontEndCacheWriter::Outcome cache_write(CacheWrite write, const Allocation& allocation) {
-    return env_.run(front_end_->write({std::move(write)},
-                                      {allocation.epoch, allocation.cache_histories}))
+    return env_
+        .run(front_end_->write({std::move(write)}, {allocation.epoch, allocation.cache_histories}))
         .at(0);
   }
   Sequence put(const std::string& name, std::set<std::string> channels,

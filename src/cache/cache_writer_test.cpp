@@ -127,9 +127,9 @@ TEST_F(CacheWriterTest, ANewProcessFinishesWhatTheOldOneBegan) {
   put("a", {"news"});
   ASSERT_TRUE(stable_reaches(Sequence(2)));
   stop_writer();
-  put("b", {"news"});                      // complete
-  base_write("c", {"news"}, allocate());   // only the base
-  allocate();                              // only a number
+  put("b", {"news"});                     // complete
+  base_write("c", {"news"}, allocate());  // only the base
+  allocate();                             // only a number
   open_node();
   const TimePoint before = env_.now();
   start_writer();

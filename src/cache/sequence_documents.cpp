@@ -79,6 +79,10 @@ Task<Result<void>> SequenceDocuments::read_together(std::vector<Sequence> sequen
     std::vector<Sequence> wanted = std::exchange(wanted_, {});
     std::sort(wanted.begin(), wanted.end());
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
+    std::erase_if(wanted, [&](Sequence sequence) {  // read by the batch before
+      Pointer known = find(sequence);
+      return known && batch->found.emplace(sequence, std::move(known)).second;
+    });
     const auto done = co_await read(std::move(wanted), record, batch->found);
     if (!done) batch->failure = done.error().code;
     batch->is_done = true;
