@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <functional>
 
 #include "document/revision_tree.hpp"
 
@@ -51,6 +52,7 @@ class Parser {
   Parser(const ParseOptions& options, std::size_t size) : options_(options) {
     parsed_.body.reserve(size);
     parsed_.body = "{";
+    names_.reserve(32);
   }
 
   Result<ParsedDocument> run(const JsonView& document) {
@@ -125,7 +127,14 @@ class Parser {
     return {};
   }
 
+  /// Compares hashes first: the names themselves only when two may be equal.
   Result<void> check_names() {
+    std::vector<std::size_t> hashes;
+    hashes.reserve(names_.size());
+    for (const std::string_view name : names_)
+      hashes.push_back(std::hash<std::string_view>()(name));
+    std::ranges::sort(hashes);
+    if (std::ranges::adjacent_find(hashes) == hashes.end()) return {};
     std::ranges::sort(names_);
     const auto twice = std::ranges::adjacent_find(names_);
     if (twice == names_.end()) return {};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <deque>
+#include <tuple>
 #include <vector>
 
 #include "document/json.hpp"
+#include "document/json_scan.hpp"
 
 namespace headgate {
 
@@ -26,36 +28,40 @@ class Canonizer {
 
  private:
   struct Value {
-    std::string_view name;  ///< decoded; of a member
-    std::string_view raw;   ///< of a scalar
+    std::string_view name;      ///< decoded; of a member
+    std::string_view raw_name;  ///< with quotes; empty if it needs writing anew
+    std::string_view raw;       ///< of a scalar
     std::uint32_t first_child = kNone;
     std::uint32_t last_child = kNone;
     std::uint32_t next = kNone;
     char opening = 0;  ///< '{' or '[' of a container
     bool is_sorted = true;
   };
+  /// First bytes of a name as a number: decides most comparisons.
+  struct Place {
+    std::uint64_t prefix = 0;
+    std::uint32_t index = 0;
+  };
 
   void read() {
+    values_.reserve(text_.size() / 16 + 8);
     while (at_ < text_.size()) {
-      switch (text_[at_]) {
-        case ' ':
-        case '\t':
-        case '\r':
-        case '\n':
-        case ',':
-        case ':':
+      switch (json_scan::step_at(text_, at_)) {
+        case json_scan::Step::separator:
           ++at_;
           break;
-        case '{':
-        case '[':
+        case json_scan::Step::open:
           open();
           break;
-        case '}':
-        case ']':
+        case json_scan::Step::close:
           close();
           break;
-        default:
-          read_scalar();
+        case json_scan::Step::quote:
+          read_string();
+          break;
+        case json_scan::Step::on:
+          read_word();
+          break;
       }
     }
   }
@@ -74,31 +80,36 @@ class Canonizer {
     if (!values_[closed].is_sorted) sort(closed);
   }
 
-  void read_scalar() {
+  void read_string() {
     const std::size_t begin = at_;
-    if (text_[at_] == '"') {
-      ++at_;
-      while (at_ < text_.size() && text_[at_] != '"') at_ += text_[at_] == '\\' ? 2 : 1;
-      at_ = std::min(at_ + 1, text_.size());
-    } else {
-      at_ = std::min(text_.find_first_of(" \t\r\n,]}", at_), text_.size());
-    }
+    at_ = std::min(json_scan::end_of_string(text_, at_ + 1), text_.size());
     const std::string_view raw = text_.substr(begin, at_ - begin);
     if (expects_name()) {
-      name_ = decoded(raw);
-      has_name_ = true;
+      read_name(raw);
     } else {
       add(raw);
     }
+  }
+
+  void read_word() {
+    const std::size_t begin = at_;
+    at_ = json_scan::end_of_scalar(text_, at_);
+    add(text_.substr(begin, at_ - begin));
   }
 
   bool expects_name() const {
     return !has_name_ && !open_.empty() && values_[open_.back()].opening == '{';
   }
 
-  std::string_view decoded(std::string_view raw) {
-    if (raw.find('\\') == std::string_view::npos) return raw.substr(1, raw.size() - 2);
-    return names_.emplace_back(*JsonView(raw).as_string());
+  void read_name(std::string_view raw) {
+    has_name_ = true;
+    const bool is_escaped = raw.find('\\') != std::string_view::npos;
+    if (is_escaped) {
+      name_ = names_.emplace_back(*JsonView(raw).as_string());
+    } else {
+      raw_name_ = raw;
+      name_ = raw.substr(1, raw.size() - 2);
+    }
   }
 
   std::uint32_t add(std::string_view raw) {
@@ -106,6 +117,7 @@ class Canonizer {
     Value& value = values_.emplace_back();
     value.raw = raw;
     value.name = std::exchange(name_, {});
+    value.raw_name = std::exchange(raw_name_, {});
     has_name_ = false;
     if (open_.empty()) return index;
     Value& parent = values_[open_.back()];
@@ -120,14 +132,25 @@ class Canonizer {
     return index;
   }
 
+  static std::uint64_t prefix_of(std::string_view name) {
+    std::uint64_t prefix = 0;
+    for (std::size_t i = 0; i < 8; ++i)
+      prefix = prefix << 8 | (i < name.size() ? static_cast<unsigned char>(name[i]) : 0u);
+    return prefix;
+  }
+
   void sort(std::uint32_t object) {
     order_.clear();
-    for (auto i = values_[object].first_child; i != kNone; i = values_[i].next) order_.push_back(i);
-    std::ranges::sort(order_, {},
-                      [this](std::uint32_t i) { return std::pair(values_[i].name, i); });
-    values_[object].first_child = order_.front();
-    for (std::size_t i = 0; i + 1 < order_.size(); ++i) values_[order_[i]].next = order_[i + 1];
-    values_[order_.back()].next = kNone;
+    for (auto i = values_[object].first_child; i != kNone; i = values_[i].next)
+      order_.push_back({prefix_of(values_[i].name), i});
+    std::ranges::sort(order_, [this](const Place& a, const Place& b) {
+      if (a.prefix != b.prefix) return a.prefix < b.prefix;
+      return std::tie(values_[a.index].name, a.index) < std::tie(values_[b.index].name, b.index);
+    });
+    values_[object].first_child = order_.front().index;
+    for (std::size_t i = 0; i + 1 < order_.size(); ++i)
+      values_[order_[i].index].next = order_[i + 1].index;
+    values_[order_.back().index].next = kNone;
   }
 
   /// As deep as the text is, which validate_json() has bounded.
@@ -138,12 +161,20 @@ class Canonizer {
     for (std::uint32_t i = value.first_child; i != kNone; i = values_[i].next) {
       if (i != value.first_child) out_.push_back(',');
       if (value.opening == '{') {
-        append_json_string(out_, values_[i].name);
-        out_.push_back(':');
+        write_name(values_[i]);
       }
       write(i);
     }
     out_.push_back(value.opening == '{' ? '}' : ']');
+  }
+
+  void write_name(const Value& member) {
+    if (member.raw_name.empty()) {
+      append_json_string(out_, member.name);
+    } else {
+      out_.append(member.raw_name);
+    }
+    out_.push_back(':');
   }
 
   void write_scalar(std::string_view raw) {
@@ -158,9 +189,10 @@ class Canonizer {
   std::size_t at_ = 0;
   std::vector<Value> values_;
   std::vector<std::uint32_t> open_;
-  std::vector<std::uint32_t> order_;
+  std::vector<Place> order_;
   std::deque<std::string> names_;
   std::string_view name_;
+  std::string_view raw_name_;
   bool has_name_ = false;
   std::string out_;
 };

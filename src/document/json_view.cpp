@@ -1,64 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
+#include <algorithm>
 #include <charconv>
 
 #include "document/json.hpp"
+#include "document/json_scan.hpp"
 
 namespace headgate {
 
+using namespace json_scan;
+
 namespace {
-
-bool is_space(char c) {
-  return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
-std::size_t skip_space(std::string_view text, std::size_t at) {
-  while (at < text.size() && is_space(text[at])) ++at;
-  return at;
-}
-
-/// `at` is behind the opening quote; returns the place behind the closing one.
-std::size_t end_of_string(std::string_view text, std::size_t at) {
-  while (at < text.size() && text[at] != '"') at += text[at] == '\\' ? 2 : 1;
-  return at < text.size() ? at + 1 : text.size();
-}
-
-enum class Step : std::uint8_t { on, open, close, quote };
-
-constexpr auto kSteps = [] {
-  std::array<Step, 256> steps{};
-  steps['{'] = steps['['] = Step::open;
-  steps['}'] = steps[']'] = Step::close;
-  steps['"'] = Step::quote;
-  return steps;
-}();
-
-Step step_at(std::string_view text, std::size_t at) {
-  return kSteps[static_cast<unsigned char>(text[at])];
-}
 
 /// `at` is behind the opening bracket; returns the place behind its partner.
 std::size_t end_of_container(std::string_view text, std::size_t at) {
   std::size_t depth = 1;
   while (at < text.size()) {
     const Step step = step_at(text, at++);
-    if (step == Step::on) continue;
-    if (step == Step::quote) {
-      at = end_of_string(text, at);
-    } else if (step == Step::open) {
-      ++depth;
-    } else if (--depth == 0) {
-      return at;
-    }
+    if (step == Step::quote) at = end_of_string(text, at);
+    if (step == Step::open) ++depth;
+    if (step == Step::close && --depth == 0) return at;
   }
   return text.size();
-}
-
-std::size_t end_of_scalar(std::string_view text, std::size_t at) {
-  while (at < text.size() && !is_space(text[at]) && text[at] != ',' &&
-         step_at(text, at) != Step::close)
-    ++at;
-  return at;
 }
 
 std::size_t end_of_value(std::string_view text, std::size_t at) {

@@ -15,6 +15,14 @@ constexpr auto kHexValues = [] {
   return values;
 }();
 
+/// Both digits of every byte.
+constexpr auto kHexPairs = [] {
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    pairs[i] = {kHexDigits[i >> 4], kHexDigits[i & 15]};
+  return pairs;
+}();
+
 }  // namespace
 
 std::optional<PackedDigest> pack_digest(std::string_view digest) {
@@ -34,9 +42,9 @@ std::optional<PackedDigest> pack_digest(std::string_view digest) {
 std::string_view unpack_digest(std::string_view packed, HexDigest& hex) {
   if (packed.size() != kPackedDigestBytes) return {};
   for (std::size_t i = 0; i < packed.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(packed[i]);
-    hex[2 * i] = kHexDigits[byte >> 4];
-    hex[2 * i + 1] = kHexDigits[byte & 15];
+    const auto& pair = kHexPairs[static_cast<unsigned char>(packed[i])];
+    hex[2 * i] = pair[0];
+    hex[2 * i + 1] = pair[1];
   }
   return {hex.data(), hex.size()};
 }
@@ -54,7 +62,7 @@ void encode_revision(ByteWriter& out, const Revision& rev) {
 
 std::optional<Revision> decode_revision(ByteReader& in) {
   const std::uint64_t head = in.varint();
-  HexDigest hex{};
+  HexDigest hex;
   const std::string_view digest =
       (head & 1) != 0 ? unpack_digest(in.raw(kPackedDigestBytes), hex) : in.text();
   if (!in.ok() || head >> 1 > kGenerationMax || !is_valid_digest(digest)) return std::nullopt;

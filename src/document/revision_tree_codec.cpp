@@ -63,10 +63,12 @@ Result<RevisionTree> RevisionTree::decode(ByteReader& in) {
       parent = static_cast<std::uint32_t>(i - back);
       generation = tree.nodes_[parent].generation + step;
     }
-    HexDigest hex{};
+    HexDigest hex;
+    const bool is_packed = (head & kHexDigest) != 0;
     const std::string_view digest =
-        (head & kHexDigest) != 0 ? unpack_digest(in.raw(kPackedDigestBytes), hex) : in.text();
-    if (!in.ok() || generation > kGenerationMax || !is_valid_digest(digest)) return corrupted;
+        is_packed ? unpack_digest(in.raw(kPackedDigestBytes), hex) : in.text();
+    if (!in.ok() || generation > kGenerationMax) return corrupted;
+    if (!is_packed && !is_valid_digest(digest)) return corrupted;
     tree.append(generation, digest, parent, (head & kDeleted) != 0);
   }
   if (!in.ok()) return corrupted;
