@@ -16,9 +16,9 @@ namespace headgate {
 /// with Errc::internal; the runtime is thrown away and the next run gets a new one.
 struct ScriptLimits {
   /// Processor time of the run's own thread, so that a loaded machine fails no innocent function.
-  /// Documents over 1 MiB add as much again for each started MiB. Limits are looked at every 50 ms.
+  /// Documents over 1 MiB add as much again for each started MiB. Looked at every 40 to 90 ms.
   std::chrono::milliseconds cpu_time{100};
-  /// Time on the clock, whatever the processor time.
+  /// Time on the clock, whatever the processor time. Looked at every half second at least.
   std::chrono::milliseconds wall_time{2'000};
   /// Heap of the runtime with all the functions it keeps; documents over 1 MiB add 12 times their
   /// size for the run. A single built-in call can pass it for a moment.

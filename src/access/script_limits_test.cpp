@@ -36,6 +36,27 @@ TEST(ScriptLimits, AnEndlessLoopIsStoppedAndTheRuntimeReplaced) {
   EXPECT_EQ(script_counters().runtimes_started, before.runtimes_started + 1);
 }
 
+TEST(ScriptLimits, TimeOnTheClockIsLimitedToo) {
+  const auto function = with_body(
+      "if (doc.bad) for (;;) {}\nchannel('fine')",
+      ScriptLimits{.cpu_time = std::chrono::hours(1), .wall_time = std::chrono::milliseconds(50)});
+  EXPECT_EQ(bad_run(*function), kTimedOut);
+  expect_fine(*function);
+}
+
+TEST(ScriptLimits, ASingleBuiltInCallThatTakesALotIsSurvived) {
+  for (const char* body :
+       {"new Array(2e7).fill(0)", "'x'.repeat(1e7).split('')", "'ab'.padEnd(1e9, 'c').length",
+        "'x'.repeat(1e9) + 'x'.repeat(1e9)", "new Array(2e7).join('xy')",
+        "JSON.stringify(new Array(3e7))", "'a'.repeat(5e6).replace(/a/g, 'aaaaaaaaaaaaaaaaaaaa')",
+        "2n ** (2n ** 34n)", "Array.from({length: 1e12})"}) {
+    const auto function = bad_function(body);
+    const Errc code = bad_run(*function).code;
+    EXPECT_THAT(code, AnyOf(Errc::ok, Errc::internal)) << body;
+    expect_fine(*function);
+  }
+}
+
 TEST(ScriptLimits, AnEndlessLoopCannotSaveItself) {
   const auto function =
       bad_function("for (;;) { try { for (;;) {} } catch (e) {} finally { for (;;) {} } }");

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "access/script_watchdog.hpp"
 
-#include <time.h>
+#include <pthread.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "base/assert.hpp"
 
 namespace headgate {
 namespace {
@@ -35,6 +38,7 @@ ScriptWatchdog::~ScriptWatchdog() {
 }
 
 void ScriptWatchdog::add(Watched& watched) {
+  HG_ASSERT(pthread_getcpuclockid(pthread_self(), &watched.cpu_clock_) == 0);
   const std::lock_guard lock(mutex_);
   watched_.push_back(&watched);
 }
@@ -58,14 +62,27 @@ void ScriptWatchdog::end(Watched& watched) {
   watched.runs_.fetch_add(1);
 }
 
+/// Notes where the run stands; true if it is to be poked now.
+bool ScriptWatchdog::Watched::is_due() {
+  const std::uint64_t runs = runs_.load();
+  const bool is_running = runs % 2 == 1;
+  const bool is_known = std::exchange(seen_, runs) == runs;
+  if (!is_running) return false;
+  const std::chrono::nanoseconds cpu = read_clock(cpu_clock_);
+  const bool is_due = is_known && (cpu - cpu_at_poke_ >= kCpuPerPoke || ++ticks_ >= kTicksPerPoke);
+  if (is_known && !is_due) return false;
+  cpu_at_poke_ = cpu;
+  ticks_ = 0;
+  return is_due;
+}
+
+/// True if anything ran since the last tick.
 bool ScriptWatchdog::tick() {
   bool is_busy = false;
   for (Watched* watched : watched_) {
-    const std::uint64_t runs = watched->runs_.load();
-    const bool is_running = runs % 2 == 1;
-    if (is_running && runs == watched->seen_) watched->poke();
-    is_busy = is_busy || runs != watched->seen_ || is_running;
-    watched->seen_ = runs;
+    const std::uint64_t seen = watched->seen_;
+    if (watched->is_due()) watched->poke();
+    is_busy = is_busy || watched->seen_ != seen || watched->seen_ % 2 == 1;
   }
   return is_busy;
 }
