@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "api/api_call.hpp"
+#include "base/task.hpp"
+
+// The actions of the API, as the router's tables name them. Each answers its request, or returns
+// the error that becomes the answer (ApiAction). docs/api.md describes them.
+namespace headgate {
+
+// Server.
+Task<Result<void>> get_root(ApiCall& call);
+Task<Result<void>> get_health(ApiCall& call);
+Task<Result<void>> get_metrics(ApiCall& call);
+Task<Result<void>> get_all_databases(ApiCall& call);
+
+// Databases.
+Task<Result<void>> get_database(ApiCall& call);
+Task<Result<void>> put_database(ApiCall& call);
+Task<Result<void>> put_database_as_user(ApiCall& call);
+Task<Result<void>> delete_database(ApiCall& call);
+Task<Result<void>> get_config(ApiCall& call);
+Task<Result<void>> put_config(ApiCall& call);
+Task<Result<void>> get_session(ApiCall& call);
+Task<Result<void>> ensure_full_commit(ApiCall& call);
+Task<Result<void>> compact(ApiCall& call);
+
+// Users and roles.
+Task<Result<void>> list_users(ApiCall& call);
+Task<Result<void>> post_user(ApiCall& call);
+Task<Result<void>> get_user(ApiCall& call);
+Task<Result<void>> put_user(ApiCall& call);
+Task<Result<void>> delete_user(ApiCall& call);
+Task<Result<void>> get_role(ApiCall& call);
+Task<Result<void>> put_role(ApiCall& call);
+Task<Result<void>> delete_role(ApiCall& call);
+
+// Documents.
+Task<Result<void>> get_document(ApiCall& call);
+Task<Result<void>> put_document(ApiCall& call);
+Task<Result<void>> post_document(ApiCall& call);
+Task<Result<void>> delete_document(ApiCall& call);
+Task<Result<void>> get_attachment(ApiCall& call);
+Task<Result<void>> put_attachment(ApiCall& call);
+Task<Result<void>> delete_attachment(ApiCall& call);
+Task<Result<void>> get_local_document(ApiCall& call);
+Task<Result<void>> put_local_document(ApiCall& call);
+Task<Result<void>> delete_local_document(ApiCall& call);
+
+// Many documents.
+Task<Result<void>> bulk_docs(ApiCall& call);
+Task<Result<void>> bulk_get(ApiCall& call);
+Task<Result<void>> revs_diff(ApiCall& call);
+Task<Result<void>> all_docs(ApiCall& call);
+Task<Result<void>> changes(ApiCall& call);
+
+}  // namespace headgate

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/actions.hpp"
+#include "api/document_request.hpp"
+#include "api/parameters.hpp"
+
+namespace headgate {
+
+namespace {
+
+constexpr std::size_t kKeysMax = 100'000;
+
+/// Text that is gathered before it is sent.
+constexpr std::size_t kChunkBytes = 64 * 1024;
+
+Result<std::vector<std::string>> parse_keys(const JsonView& list) {
+  const Error bad{Errc::invalid_argument, "keys: must be a list of strings"};
+  if (!list.is_array()) return bad;
+  std::vector<std::string> keys;
+  for (const JsonView& element : list.elements()) {
+    auto key = element.as_string();
+    if (!key) return bad;
+    if (keys.size() == kKeysMax) return Error{Errc::too_large, "keys: too many"};
+    keys.push_back(*std::move(key));
+  }
+  return keys;
+}
+
+Result<std::optional<std::string>> text_of_either(const QueryParameters& query,
+                                                  std::string_view name, std::string_view other) {
+  return text_parameter(query, query.find(name) != nullptr ? name : other);
+}
+
+Result<void> read_range(const QueryParameters& query, AllDocsQuery& wanted) {
+  HG_TRY(wanted.start_key, text_of_either(query, "startkey", "start_key"));
+  HG_TRY(wanted.end_key, text_of_either(query, "endkey", "end_key"));
+  HG_TRY(const auto key, text_parameter(query, "key"));
+  if (key) wanted.start_key = wanted.end_key = key;
+  const std::string* inclusive_end = query.find("inclusive_end");
+  wanted.has_inclusive_end = inclusive_end == nullptr || *inclusive_end != "false";
+  wanted.is_descending = flag_parameter(query, "descending");
+  return {};
+}
+
+Result<void> read_keys(const HttpRequest& request, AllDocsQuery& wanted) {
+  HG_TRY(const auto in_query, json_parameter(request.query, "keys"));
+  if (in_query) {
+    HG_TRY(wanted.keys, parse_keys(*in_query));
+  }
+  if (request.method != HttpMethod::post || request.body.empty()) return {};
+  HG_TRY(const JsonView body, object_of_body(request));
+  if (const auto in_body = body.find("keys")) {
+    HG_TRY(wanted.keys, parse_keys(*in_body));
+  }
+  return {};
+}
+
+Result<AllDocsQuery> parse_all_docs(const HttpRequest& request) {
+  AllDocsQuery wanted;
+  HG_CHECK(read_range(request.query, wanted));
+  HG_CHECK(read_keys(request, wanted));
+  HG_TRY(const auto limit, number_parameter(request.query, "limit"));
+  if (limit) wanted.limit = *limit;
+  HG_TRY(const auto skip, number_parameter(request.query, "skip"));
+  wanted.skip = skip.value_or(0);
+  wanted.include_docs = flag_parameter(request.query, "include_docs");
+  HG_TRY(wanted.show, show_options(request.query));
+  return wanted;
+}
+
+void write_row(JsonWriter& out, const AllDocsRow& row, bool has_docs) {
+  out.begin_object().key("key").string(row.key);
+  if (row.error) {
+    const ApiError error = api_error({*row.error, {}});
+    out.key("status").number(std::int64_t{error.status}).key("error").string(error.token);
+  } else {
+    out.key("id").string(row.key).key("value").begin_object();
+    out.key("rev").string(to_string(row.rev));
+    if (row.is_deleted) out.key("deleted").boolean(true);
+    out.end_object();
+    if (has_docs) out.key("doc").raw(row.json ? std::string_view(*row.json) : "null");
+  }
+  out.end_object();
+}
+
+}  // namespace
+
+Task<Result<void>> all_docs(ApiCall& call) {
+  HG_CO_TRY(AllDocsQuery query, parse_all_docs(call.request()));
+  const bool has_docs = query.include_docs;
+  AllDocsCursor cursor = call.database().all_docs(call.reader, std::move(query));
+  // The first page decides whether this is a list or an error.
+  HG_CO_TRY(std::vector<AllDocsRow> rows, co_await cursor.next());
+  call.begin_stream({{"Content-Type", "application/json"}, {"Cache-Control", "must-revalidate"}});
+  std::string text = "{\"offset\":0,\"rows\":[";
+  std::uint64_t count = 0;
+  while (!rows.empty()) {
+    for (const AllDocsRow& row : rows) {
+      JsonWriter out;
+      write_row(out, row, has_docs);
+      text += count++ == 0 ? "\n" : ",\n";
+      text += out.text();
+      if (text.size() < kChunkBytes) continue;
+      HG_CO_CHECK(co_await call.exchange().write(std::exchange(text, {})));
+    }
+    HG_CO_TRY(rows, co_await cursor.next());
+  }
+  text += "\n],\"total_rows\":" + std::to_string(count) + "}\n";
+  call.exchange().end_stream(std::move(text));
+  co_return Result<void>();
+}
+
+}  // namespace headgate

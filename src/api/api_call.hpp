@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "api/api_error.hpp"
+#include "api/database_directory.hpp"
+#include "net/http_exchange.hpp"
+
+namespace headgate {
+
+/// What the handlers count, shared by the ports of one front end. Confined to its executor.
+struct ApiStatistics {
+  std::map<int, std::uint64_t> answers_by_status;
+  std::size_t active_requests = 0;  ///< now, feeds that wait left out
+  std::size_t longpoll_feeds = 0;   ///< now
+  std::size_t continuous_feeds = 0;
+  std::uint64_t feed_rows_sent = 0;
+  std::uint64_t overloaded = 0;  ///< requests refused by ApiServices::max_requests
+};
+
+/// What all requests of one front end share. Must outlive its handlers.
+struct ApiServices {
+  Environment& environment;
+  DatabaseDirectory& databases;
+  std::string version;
+  std::string uuid;                           ///< of the store
+  std::function<std::string()> metrics_text;  ///< empty: no `/_metrics`
+  std::size_t max_requests = 1'000;           ///< handled at once, waiting feeds left out
+  ApiStatistics statistics = {};
+};
+
+enum class ApiPort : std::uint8_t { public_port, admin_port };
+
+/// One request on its way through the handlers. Lives until the answer was given.
+class ApiCall {
+ public:
+  ApiCall(ApiServices& services, HttpExchange& exchange, ApiPort port)
+      : services_(services), exchange_(exchange), port_(port) {}
+
+  ApiServices& services() { return services_; }
+  HttpExchange& exchange() { return exchange_; }
+  HttpRequest& request() { return exchange_.request(); }
+  const QueryParameters& query() { return exchange_.request().query; }
+  bool is_admin_port() const { return port_ == ApiPort::admin_port; }
+
+  // Of requests below a database.
+  Database& database() { return lease.database(); }
+  DatabaseLease lease;
+  /// Who asks: an admin on the admin port.
+  std::shared_ptr<const Principal> reader;
+
+  void respond(HttpResponse response);
+  void respond_json(int status, std::string json);
+  void respond_error(const ApiError& error);
+  /// Counted as respond() is. REQUIRES: nothing answered yet.
+  void begin_stream(HttpHeaders headers);
+  bool is_answered() const { return is_answered_; }
+
+ private:
+  void count(int status);
+
+  ApiServices& services_;
+  HttpExchange& exchange_;
+  ApiPort port_;
+  bool is_answered_ = false;
+};
+
+}  // namespace headgate

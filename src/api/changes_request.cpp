@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/changes_request.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include "api/parameters.hpp"
+
+namespace headgate {
+
+namespace {
+
+using Milliseconds = std::chrono::milliseconds;
+using Text = std::optional<std::string>;
+
+constexpr std::uint64_t kMillisecondsMax = 86'400'000;
+
+Error bad(std::string text) {
+  return {Errc::invalid_argument, std::move(text)};
+}
+
+/// Parameters by name, wherever they stand.
+class Parameters {
+ public:
+  static Result<Parameters> of(const HttpRequest& request) {
+    Parameters parameters(request.query);
+    if (request.method != HttpMethod::post || request.body.empty()) return parameters;
+    HG_TRY(parameters.body_, object_of_body(request));
+    return parameters;
+  }
+
+  /// None: not given, or null. Whatever is no string is given as it was sent.
+  Text find(std::string_view name) const {
+    if (const std::string* value = query_.find(name)) return *value;
+    const auto member = body_.find(name);
+    if (!member || member->is_null()) return std::nullopt;
+    if (auto text = member->as_string()) return text;
+    return std::string(member->raw());
+  }
+
+  bool flag(std::string_view name) const { return find(name) == "true"; }
+
+  Result<std::optional<std::uint64_t>> number(std::string_view name) const {
+    const Text text = find(name);
+    if (!text) return std::optional<std::uint64_t>();
+    HG_TRY(const std::uint64_t number, parse_number(*text, name));
+    return std::optional(number);
+  }
+
+ private:
+  explicit Parameters(const QueryParameters& query) : query_(query) {}
+
+  const QueryParameters& query_;
+  JsonView body_;
+};
+
+template <class Value>
+struct Choice {
+  std::string_view name;
+  Value value;
+};
+
+template <class Value>
+Result<Value> choose(const Text& text, std::initializer_list<Choice<Value>> choices,
+                     std::string_view error) {
+  if (!text || text->empty()) return choices.begin()->value;
+  const auto at = std::ranges::find(choices, *text, &Choice<Value>::name);
+  if (at == choices.end()) return bad(std::string(error));
+  return at->value;
+}
+
+Result<void> read_since(const Parameters& parameters, ChangesOptions& options) {
+  const std::string since = parameters.find("since").value_or("");
+  options.is_since_now = since == "now";
+  if (options.is_since_now) return {};
+  HG_TRY(options.since, SequenceId::parse(since));
+  return {};
+}
+
+Result<void> read_channels(const Parameters& parameters, ChangesOptions& options) {
+  const Text filter = parameters.find("filter");
+  if (!filter || filter->empty()) return {};
+  if (*filter != "sync_gateway/bychannel") return bad("Unknown filter; try sync_gateway/bychannel");
+  const std::string list = parameters.find("channels").value_or("");
+  auto& channels = options.channels.emplace();
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    if (end > begin) channels.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (channels.empty()) return bad("Missing 'channels' filter parameter");
+  return {};
+}
+
+Result<std::optional<Milliseconds>> read_heartbeat(const Parameters& parameters) {
+  if (parameters.flag("heartbeat")) return std::optional(Milliseconds(60'000));
+  HG_TRY(const auto given, parameters.number("heartbeat"));
+  if (!given || *given == 0) return std::optional<Milliseconds>();
+  return std::optional(std::max(Milliseconds(std::min(*given, kMillisecondsMax)), kHeartbeatMin));
+}
+
+Result<std::optional<Milliseconds>> read_timeout(const Parameters& parameters) {
+  HG_TRY(const auto given, parameters.number("timeout"));
+  if (!given) return std::optional(kFeedTimeoutDefault);
+  if (*given == 0) return std::optional<Milliseconds>();
+  return std::optional(std::min(Milliseconds(std::min(*given, kMillisecondsMax)), kFeedTimeoutMax));
+}
+
+Result<void> read_kinds(const Parameters& parameters, ChangesOptions& options) {
+  HG_TRY(options.feed, choose<FeedKind>(parameters.find("feed"),
+                                        {{"normal", FeedKind::normal},
+                                         {"longpoll", FeedKind::longpoll},
+                                         {"continuous", FeedKind::continuous}},
+                                        "Unknown feed type"));
+  HG_TRY(options.style, choose<ChangesStyle>(parameters.find("style"),
+                                             {{"main_only", ChangesStyle::main_only},
+                                              {"all_docs", ChangesStyle::all_docs}},
+                                             "Unknown style; try main_only or all_docs"));
+  const Text mode = parameters.find("mode");
+  if (mode) {
+    HG_TRY(
+        options.mode,
+        choose<ReadMode>(mode, {{"available", ReadMode::available}, {"stable", ReadMode::stable}},
+                         "Unknown mode; try available or stable"));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ChangesOptions> parse_changes_request(const HttpRequest& request) {
+  HG_TRY(const Parameters parameters, Parameters::of(request));
+  ChangesOptions options;
+  HG_CHECK(read_kinds(parameters, options));
+  HG_CHECK(read_since(parameters, options));
+  HG_CHECK(read_channels(parameters, options));
+  if (parameters.flag("descending")) return bad("descending: feeds go forward only");
+  HG_TRY(options.limit, parameters.number("limit"));
+  if (options.limit == 0u) options.limit.reset();
+  options.include_docs = parameters.flag("include_docs");
+  options.attachments = parameters.flag("attachments");
+  options.conflicts = parameters.flag("conflicts");
+  options.active_only = parameters.flag("active_only");
+  HG_TRY(options.heartbeat, read_heartbeat(parameters));
+  HG_TRY(options.timeout, read_timeout(parameters));
+  return options;
+}
+
+}  // namespace headgate

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/actions.hpp"
+#include "api/parameters.hpp"
+#include "sequence/sequence_id.hpp"
+
+namespace headgate {
+
+namespace {
+
+constexpr std::string_view kOk = R"({"ok":true})";
+
+/// Databases have no start of their own that replicators should notice: their positions are good
+/// over restarts. CouchDB says the same since 2.0.
+constexpr std::string_view kInstanceStartTime = "0";
+
+/// A `since` that misses nothing: what lies between stable and it may still be incomplete.
+std::string update_sequence(const Database& database) {
+  return SequenceId{database.stable(), Sequence(), database.highest()}.print();
+}
+
+}  // namespace
+
+Task<Result<void>> get_database(ApiCall& call) {
+  const std::string sequence = update_sequence(call.database());
+  JsonWriter out;
+  out.begin_object().key("db_name").string(call.database().name());
+  out.key("update_seq").string(sequence);
+  out.key("committed_update_seq").string(sequence);
+  out.key("instance_start_time").string(kInstanceStartTime);
+  out.key("compact_running").boolean(false);
+  out.key("purge_seq").number(std::uint64_t{0});
+  out.key("disk_format_version").number(std::uint64_t{0});
+  out.key("state").string("Online");
+  out.key("server_uuid").string(call.services().uuid);
+  out.end_object();
+  call.respond_json(200, std::move(out).text());
+  co_return Result<void>();
+}
+
+Task<Result<void>> put_database(ApiCall& call) {
+  HG_CO_TRY(DatabaseConfig config, DatabaseConfig::parse(call.request().body));
+  HG_CO_CHECK(co_await call.services().databases.create(call.request().path[0], std::move(config)));
+  call.respond_json(201, std::string(kOk));
+  co_return Result<void>();
+}
+
+// PouchDB asks for it when it opens a database; 412 says that all is well.
+Task<Result<void>> put_database_as_user(ApiCall& call) {
+  const auto lease = co_await call.services().databases.find(call.request().path[0]);
+  if (lease) co_return Error{Errc::exists, "The database exists already"};
+  if (lease.error().code != Errc::not_found) co_return lease.error();
+  co_return Error{Errc::forbidden, "Databases are made on the admin port"};
+}
+
+Task<Result<void>> delete_database(ApiCall& call) {
+  HG_CO_CHECK(co_await call.services().databases.remove(call.request().path[0]));
+  call.respond_json(200, std::string(kOk));
+  co_return Result<void>();
+}
+
+Task<Result<void>> get_config(ApiCall& call) {
+  call.respond_json(200, call.database().config()->print());
+  co_return Result<void>();
+}
+
+Task<Result<void>> put_config(ApiCall& call) {
+  HG_CO_TRY(DatabaseConfig config, DatabaseConfig::parse(call.request().body));
+  HG_CO_CHECK(
+      co_await call.services().databases.reconfigure(call.request().path[0], std::move(config)));
+  call.respond_json(201, std::string(kOk));
+  co_return Result<void>();
+}
+
+Task<Result<void>> get_session(ApiCall& call) {
+  const Principal& reader = *call.reader;
+  JsonWriter out;
+  out.begin_object().key("ok").boolean(true).key("userCtx").begin_object();
+  out.key("name");
+  if (reader.name.empty()) {
+    out.null();
+  } else {
+    out.string(reader.name);
+  }
+  out.key("channels").begin_object();
+  for (const auto& [channel, since] : reader.access.channels())
+    out.key(channel).number(since.value());
+  out.end_object();
+  out.key("roles").begin_array();
+  for (const std::string& role : reader.roles) out.string(role);
+  out.end_array().end_object();
+  out.key("authentication_handlers").begin_array().string("default").end_array();
+  out.end_object();
+  call.respond_json(200, std::move(out).text());
+  co_return Result<void>();
+}
+
+// Answered writes are as durable as the database promises: there is nothing to wait for.
+Task<Result<void>> ensure_full_commit(ApiCall& call) {
+  JsonWriter out;
+  out.begin_object().key("ok").boolean(true);
+  out.key("instance_start_time").string(kInstanceStartTime).end_object();
+  call.respond_json(201, std::move(out).text());
+  co_return Result<void>();
+}
+
+// The store compacts by itself; clients that ask are content.
+Task<Result<void>> compact(ApiCall& call) {
+  call.respond_json(202, std::string(kOk));
+  co_return Result<void>();
+}
+
+}  // namespace headgate

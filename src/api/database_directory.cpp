@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/database_directory.hpp"
+
+#include "base/assert.hpp"
+#include "base/log.hpp"
+#include "base/task_scope.hpp"
+
+namespace headgate {
+
+namespace {
+
+/// How long a database that could not start is left alone.
+constexpr std::chrono::seconds kRetryAfter{1};
+
+Error no_such_database() {
+  return {Errc::not_found, "Database does not exist"};
+}
+
+}  // namespace
+
+struct DatabaseDirectory::Entry {
+  enum class State : std::uint8_t { starting, running, failed, closing };
+
+  Entry(std::string database_name, Environment& environment)
+      : name(std::move(database_name)), changed(environment) {}
+
+  std::string name;
+  State state = State::starting;
+  std::unique_ptr<FeedHub> hub;
+  std::unique_ptr<Database> database;
+  std::unique_ptr<DatabaseChangesSource> source;
+  std::optional<Error> failure;
+  TimePoint failed_at;
+  std::size_t leases = 0;
+  Signal changed;  ///< of state and leases
+
+  void enter(State next) {
+    state = next;
+    changed.raise();
+  }
+};
+
+DatabaseDirectory::DatabaseDirectory(Dependencies dependencies)
+    : dependencies_(dependencies),
+      catalog_(dependencies.environment, dependencies.base, dependencies.cache) {}
+
+DatabaseDirectory::~DatabaseDirectory() = default;
+
+Task<Result<std::string>> DatabaseDirectory::open() {
+  return catalog_.open();
+}
+
+Task<void> DatabaseDirectory::stop() {
+  is_stopping_ = true;
+  TaskScope closing(dependencies_.environment);
+  for (const auto& [name, entry] : entries_) closing.spawn(close(entry));
+  co_await closing.join();
+  entries_.clear();
+}
+
+Task<Result<DatabaseLease>> DatabaseDirectory::find(std::string name) {
+  HG_CO_TRY(const auto entry, co_await entry_of(std::move(name)));
+  if (entry->state == Entry::State::closing) co_return no_such_database();
+  if (entry->failure) co_return *entry->failure;
+  co_return DatabaseLease(entry);
+}
+
+// The entry once it is not starting any more.
+Task<Result<std::shared_ptr<DatabaseDirectory::Entry>>> DatabaseDirectory::entry_of(
+    std::string name) {
+  if (is_stopping_) co_return Error{Errc::unavailable, "the server is stopping"};
+  if (!check_database_name(name)) co_return no_such_database();
+  auto at = entries_.find(name);
+  if (at != entries_.end() && at->second->state == Entry::State::failed &&
+      dependencies_.environment.now() >= at->second->failed_at + kRetryAfter) {
+    entries_.erase(at);
+    at = entries_.end();
+  }
+  if (at != entries_.end()) {
+    const auto entry = at->second;
+    while (entry->state == Entry::State::starting)
+      co_await entry->changed.wait_past(entry->changed.count());
+    if (entry->failure && entry->failure->code == Errc::not_found) co_return *entry->failure;
+    co_return entry;
+  }
+  const auto entry = std::make_shared<Entry>(name, dependencies_.environment);
+  entries_.emplace(std::move(name), entry);
+  co_await start(entry);
+  if (entry->failure && entry->failure->code == Errc::not_found) {
+    forget(*entry);
+    co_return *entry->failure;
+  }
+  co_return entry;
+}
+
+void DatabaseDirectory::forget(const Entry& entry) {
+  const auto at = entries_.find(entry.name);
+  if (at != entries_.end() && at->second.get() == &entry) entries_.erase(at);
+}
+
+Task<void> DatabaseDirectory::start(std::shared_ptr<Entry> entry) {
+  auto stored = co_await catalog_.get(entry->name);
+  if (!stored) {
+    entry->failure = stored.error().code == Errc::not_found ? no_such_database() : stored.error();
+  } else {
+    entry->hub = std::make_unique<FeedHub>(dependencies_.environment, FeedHub::Settings{});
+    entry->database = std::make_unique<Database>(
+        Database::Dependencies{dependencies_.environment, dependencies_.base, dependencies_.cache,
+                               *entry->hub},
+        *std::move(stored));
+    if (auto started = co_await entry->database->start(); !started) {
+      entry->failure =
+          Error{Errc::unavailable, "the database cannot start: " + started.error().context};
+      log(LogLevel::error, "database.start_failed",
+          {{"database", entry->name},
+           {"error", std::string(to_string(started.error().code))},
+           {"context", started.error().context}});
+    }
+  }
+  if (!entry->failure) {
+    entry->source = std::make_unique<DatabaseChangesSource>(*entry->database);
+    entry->hub->start(*entry->source);
+    log(LogLevel::info, "database.started", {{"database", entry->name}});
+    co_return entry->enter(Entry::State::running);
+  }
+  entry->failed_at = dependencies_.environment.now();
+  entry->enter(Entry::State::failed);
+}
+
+Task<void> DatabaseDirectory::close(std::shared_ptr<Entry> entry) {
+  while (entry->state == Entry::State::starting)
+    co_await entry->changed.wait_past(entry->changed.count());
+  if (entry->state != Entry::State::running) co_return;
+  entry->enter(Entry::State::closing);
+  co_await entry->hub->stop();
+  while (entry->leases > 0) co_await entry->changed.wait_past(entry->changed.count());
+  co_await entry->database->stop();
+  log(LogLevel::info, "database.stopped", {{"database", entry->name}});
+}
+
+Task<Result<void>> DatabaseDirectory::create(std::string name, DatabaseConfig config) {
+  if (is_stopping_) co_return Error{Errc::unavailable, "the server is stopping"};
+  const auto created = co_await catalog_.create(name, std::move(config));
+  if (!created) {
+    const bool exists = created.error().code == Errc::exists;
+    co_return exists ? Error{Errc::exists, "The database exists already"} : created.error();
+  }
+  if (const auto lease = co_await find(std::move(name)); !lease) co_return lease.error();
+  co_return Result<void>();
+}
+
+Task<Result<void>> DatabaseDirectory::remove(std::string name) {
+  HG_CO_TRY(const auto entry, co_await entry_of(name));
+  if (entry->state == Entry::State::closing) co_return no_such_database();
+  co_await close(entry);
+  entry->enter(Entry::State::closing);
+  const auto removed = co_await catalog_.remove(std::move(name));
+  forget(*entry);
+  co_return removed;
+}
+
+Task<Result<void>> DatabaseDirectory::reconfigure(std::string name, DatabaseConfig config) {
+  HG_CO_TRY(const auto entry, co_await entry_of(name));
+  if (entry->state == Entry::State::closing) co_return no_such_database();
+  std::optional<DatabaseLease> lease;
+  if (entry->state == Entry::State::running) lease = DatabaseLease(entry);
+  HG_CO_TRY(DatabaseEntry stored, co_await catalog_.update(name, std::move(config)));
+  if (lease) co_return co_await lease->database().reconfigure(std::move(stored.config));
+  forget(*entry);  // the next request tries again with the new configuration
+  co_return Result<void>();
+}
+
+Task<Result<std::vector<std::string>>> DatabaseDirectory::list() {
+  HG_CO_TRY(const std::vector<DatabaseEntry> stored, co_await catalog_.list());
+  std::vector<std::string> names;
+  names.reserve(stored.size());
+  for (const DatabaseEntry& entry : stored) names.push_back(entry.name);
+  co_return names;
+}
+
+std::vector<DatabaseDirectory::Running> DatabaseDirectory::running() {
+  std::vector<Running> running;
+  for (const auto& [name, entry] : entries_) {
+    if (entry->state == Entry::State::running) running.push_back({*entry->database, *entry->hub});
+  }
+  return running;
+}
+
+DatabaseLease::DatabaseLease(std::shared_ptr<DatabaseDirectory::Entry> entry)
+    : entry_(std::move(entry)) {
+  ++entry_->leases;
+}
+
+DatabaseLease& DatabaseLease::operator=(DatabaseLease&& other) noexcept {
+  std::swap(entry_, other.entry_);
+  return *this;
+}
+
+DatabaseLease::~DatabaseLease() {
+  if (!entry_) return;
+  --entry_->leases;
+  entry_->changed.raise();
+}
+
+Database& DatabaseLease::database() const {
+  return *entry_->database;
+}
+FeedHub& DatabaseLease::hub() const {
+  return *entry_->hub;
+}
+ChangesSource& DatabaseLease::changes() const {
+  return *entry_->source;
+}
+
+}  // namespace headgate
