@@ -60,6 +60,7 @@ VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "manager"
 
 CODE = {".cpp", ".hpp", ".py", ".mjs", ".js", ".cmake"}
 PROSE = {".md", ".toml", ".json", ".yml", ".yaml", ".sh", ".txt"}
+GENERATED = {".git", "build", "data", "node_modules", "__pycache__"}
 SCRIPT_FOLDERS = {"scripts", ".ci"}
 LINES_MAX = 600
 COLUMNS_MAX = 100
@@ -67,14 +68,15 @@ README_LINES_MAX = 40
 
 
 def files_of(root):
-    """Paths of the tree as git sees it (tracked, or new and not ignored), else all of them."""
-    listing = subprocess.run(
-        ["git", "-C", root, "ls-files", "-co", "--exclude-standard", "-z"],
-        capture_output=True, check=False)
-    if listing.returncode == 0:
+    """Paths of the tree as git sees it (tracked, or new and not ignored); all if git sees none."""
+    try:
+        listing = subprocess.run(
+            ["git", "-C", root, "ls-files", "-co", "--exclude-standard", "-z"],
+            capture_output=True, check=True)
         names = [name for name in listing.stdout.decode().split("\0") if name]
-    else:
-        names = [str(path.relative_to(root)) for path in sorted(root.rglob("*"))]
+    except (OSError, subprocess.CalledProcessError):
+        names = [path.relative_to(root).as_posix() for path in root.rglob("*")
+                 if not GENERATED.intersection(path.relative_to(root).parts)]
     return sorted(name for name in set(names) if (root / name).is_file())
 
 
