@@ -27,7 +27,7 @@ struct ShowOptions {
   bool expiry = false;             ///< `_exp`
   bool attachments = false;        ///< bodies of attachments, not stubs
   /// With attachments: only those that came after the newest of these revisions.
-  std::vector<Revision> atts_since;
+  std::vector<Revision> atts_since = {};
 };
 
 /// One revision as a client gets it.
