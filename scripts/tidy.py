@@ -81,7 +81,7 @@ def files_of(root):
 
 
 def is_test(name):
-    return name.startswith("tests/") or name.startswith("bench/") or "_test." in name
+    return name.startswith(("tests/", "bench/")) or "_test." in name or "_fixture." in name
 
 
 def room_of(name):
