@@ -57,6 +57,7 @@ class CacheReader::State {
   Task<Result<PassStart>> start_pass();
   Task<Result<std::vector<ChannelPage>>> read(PassStart pass, ReadMode mode,
                                               std::vector<ChannelQuery> queries, std::size_t limit);
+  Task<Result<std::vector<std::uint64_t>>> counters(PassStart pass, std::vector<ChannelId> ids);
   void learn(Sequence sequence, SequenceDocuments::Pointer document) {
     documents_.learn(sequence, std::move(document));
   }
@@ -420,6 +421,16 @@ Task<Result<std::vector<ChannelPage>>> CacheReader::State::read(PassStart pass, 
   co_return pages;
 }
 
+Task<Result<std::vector<std::uint64_t>>> CacheReader::State::counters(PassStart pass,
+                                                                      std::vector<ChannelId> ids) {
+  std::vector<ChannelPointer> channels;
+  for (const ChannelId& id : ids) channels.push_back(channel(id));
+  HG_CO_CHECK(co_await refresh(ids, channels, std::move(pass)));
+  std::vector<std::uint64_t> counters;
+  for (const ChannelPointer& channel : channels) counters.push_back(channel->counter.value_or(0));
+  co_return counters;
+}
+
 CacheReader::Statistics CacheReader::State::statistics() const {
   Statistics all = statistics_;
   all.block_reads = block_keys_read_;
@@ -441,6 +452,11 @@ Task<Result<std::vector<ChannelPage>>> CacheReader::read(PassStart pass, ReadMod
                                                          std::vector<ChannelQuery> queries,
                                                          std::size_t limit) {
   return state_->read(std::move(pass), mode, std::move(queries), limit);
+}
+
+Task<Result<std::vector<std::uint64_t>>> CacheReader::counters(PassStart pass,
+                                                               std::vector<ChannelId> channels) {
+  return state_->counters(std::move(pass), std::move(channels));
 }
 
 void CacheReader::learn(Sequence sequence, std::shared_ptr<const SequenceDocument> document) {

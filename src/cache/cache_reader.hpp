@@ -86,6 +86,11 @@ class CacheReader {
   Task<Result<std::vector<ChannelPage>>> read(PassStart pass, ReadMode mode,
                                               std::vector<ChannelQuery> queries, std::size_t limit);
 
+  /// The channels' counters as this pass finds them, in order; 0: never raised. Any difference from
+  /// an earlier value, also a smaller one, says that the channel changed (C4).
+  Task<Result<std::vector<std::uint64_t>>> counters(PassStart pass,
+                                                    std::vector<ChannelId> channels);
+
   /// Takes over a sequence document that this node has just written, so that its feeds need not
   /// read it.
   void learn(Sequence sequence, std::shared_ptr<const SequenceDocument> document);

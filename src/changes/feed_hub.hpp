@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -16,6 +18,7 @@
 namespace headgate {
 
 class ChangesSource;
+class FeedWaiter;
 
 /// The waiting feeds of one database on one node: who waits for which channels, and the rows that
 /// they share. One for each database; the Database's ChangeListener, so it must outlive it, and
@@ -34,8 +37,6 @@ class FeedHub final : public ChangeListener {
     std::size_t row_cache_bytes = 32u << 20;
   };
 
-  class Waiter;
-
   /// Why a waiting feed is woken.
   struct Interest {
     std::vector<ChannelId> channels;         ///< of documents
@@ -45,61 +46,19 @@ class FeedHub final : public ChangeListener {
     friend bool operator==(const Interest&, const Interest&) = default;
   };
 
-  struct Channel;
-  // One waiter in the list of one channel.
-  struct Link {
-    Waiter* waiter = nullptr;
-    Channel* channel = nullptr;
-    Link* previous = nullptr;
-    Link* next = nullptr;
-    bool is_hidden = false;
-  };
-
-  /// One waiting feed's place in the hub; leaves when destroyed. Register before the pass begins,
-  /// so that no wake-up is lost. The hub must outlive it.
-  class Waiter {
-   public:
-    explicit Waiter(FeedHub& hub);
-    Waiter(const Waiter&) = delete;
-    Waiter& operator=(const Waiter&) = delete;
-    ~Waiter();
-
-    /// Registers, or changes what it is registered for; cheap if that is the same.
-    /// Errors: overloaded (waiting_feeds_max).
-    Result<void> watch(const Interest& interest);
-    /// Also to be woken when stable rises past entries of its channels (mode available: it waits
-    /// with a low part, R15c).
-    void watch_stable(bool wanted) { wants_stable_ = wanted; }
-    /// Also to be woken whenever stable rises (a deferred backfill).
-    void watch_any_stable(bool wanted);
-    /// Raised by every wake-up, and when the hub stops.
-    Signal& signal() { return signal_; }
-
-   private:
-    friend class FeedHub;
-    void leave();
-
-    FeedHub& hub_;
-    Signal signal_;
-    Interest interest_;
-    std::vector<Link> links_;
-    ReadMode mode_ = ReadMode::available;
-    bool is_registered_ = false;
-    bool wants_stable_ = false;
-    std::size_t any_stable_index_ = SIZE_MAX;
-  };
-
   struct Statistics {
     std::uint64_t feeds = 0;  ///< registered now
     std::uint64_t wake_ups = 0;
     std::uint64_t polls = 0;
+    std::uint64_t failed_polls = 0;
     std::uint64_t found_by_poll = 0;  ///< channels whose change nobody announced
   };
 
   FeedHub(Environment& environment, Settings settings);
   ~FeedHub() override;
 
-  /// Begins to look every `poll` whether a channel changed without a wake-up (C4): a safety net.
+  /// Begins to look every `poll` whether channels changed without a wake-up (C4): a safety net. One
+  /// poll looks at a bounded number of channels, in turn.
   void start(ChangesSource& source);
   /// Ends all feeds (their next() returns the end) and the polling. Idempotent.
   Task<void> stop();
@@ -108,25 +67,87 @@ class FeedHub final : public ChangeListener {
   void channels_changed(const std::vector<ChannelId>& channels) override;
   void stable_advanced(Sequence stable, const std::vector<ChannelId>& channels) override;
 
+  /// The highest stable sequence announced so far.
+  Sequence stable() const { return stable_; }
   RowCache& rows() { return rows_; }
   Statistics statistics() const;
 
  private:
-  void wake(Waiter& waiter);
-  void wake_channel(const ChannelId& id, bool by_stable);
+  friend class FeedWaiter;
+  struct Link;
+  struct Channel {
+    const ChannelId* id = nullptr;
+    Link* first = nullptr;
+    std::optional<std::uint64_t> counter;  // at the last poll
+    std::uint64_t announced = 0;           // changes since, each of which raised it once
+  };
+  // One waiter in the list of one channel.
+  struct Link {
+    FeedWaiter* waiter = nullptr;
+    Channel* channel = nullptr;
+    Link* previous = nullptr;
+    Link* next = nullptr;
+    bool is_hidden = false;
+  };
+
+  void enter(Link& link, const ChannelId& id);
+  void remove(Link& link);
+  void wake(FeedWaiter& waiter);
+  void wake_early(const ChannelId& id);
+  void wake_stable(const ChannelId& id);
   void wake_all();
   Task<void> poll(ChangesSource& source);
-  Task<void> poll_once(ChangesSource& source);
+  Task<Result<void>> poll_once(ChangesSource& source);
+  std::vector<ChannelId> next_polled();
+  void compare(const ChannelId& id, std::uint64_t counter);
 
   Environment& environment_;
   Settings settings_;
   RowCache rows_;
   std::unordered_map<ChannelId, Channel> channels_;
-  std::vector<Waiter*> any_stable_;
+  std::vector<FeedWaiter*> waiters_;
+  std::size_t any_stable_ = 0;  // waiters that want to know of every advance
+  Sequence stable_;
+  bool has_star_channel_ = true;
+  std::vector<HistoryId> polled_histories_;
+  std::size_t polled_bucket_ = 0;
   Statistics statistics_;
   bool is_stopped_ = false;
-  Signal stopping_;
+  Signal stirred_;  // the first feed came, or the hub stops
   TaskScope tasks_;
+};
+
+/// One waiting feed's place in the hub; leaves when destroyed. Watch before a pass begins, so that
+/// no wake-up is lost. Confined to the hub's executor. The hub must outlive it.
+class FeedWaiter {
+ public:
+  explicit FeedWaiter(FeedHub& hub);
+  FeedWaiter(const FeedWaiter&) = delete;
+  FeedWaiter& operator=(const FeedWaiter&) = delete;
+  ~FeedWaiter();
+
+  /// Registers, or changes what it is registered for; nothing happens if that is the same.
+  /// Errors: overloaded (waiting_feeds_max).
+  Result<void> watch(FeedHub::Interest interest);
+  /// Mode available: also to be woken when stable rises past entries of its channels, because it
+  /// waits with a low part (R15c). Mode stable: always is.
+  void watch_stable(bool wanted) { wants_stable_ = wanted; }
+  /// Also to be woken whenever stable rises (a deferred backfill).
+  void watch_any_stable(bool wanted);
+  /// Raised by every wake-up, and when the hub stops.
+  Signal& signal() { return signal_; }
+
+ private:
+  friend class FeedHub;
+  void leave();
+
+  FeedHub& hub_;
+  Signal signal_;
+  FeedHub::Interest interest_;
+  std::vector<FeedHub::Link> links_;
+  std::size_t index_ = SIZE_MAX;  // in the hub's list; SIZE_MAX: not registered
+  bool wants_stable_ = false;
+  bool wants_any_stable_ = false;
 };
 
 }  // namespace headgate

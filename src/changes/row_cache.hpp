@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <vector>
+#include <unordered_set>
 
 #include "base/environment.hpp"
 #include "base/signal.hpp"
@@ -59,13 +58,15 @@ class RowCache {
   };
   using Rows = std::unordered_map<Key, Row, Hash>;
 
+  void keep(const Key& key, Row row);
+
   // Two generations: when the young one holds half of the bytes it becomes the old one.
   std::size_t bytes_max_;
   Rows young_;
   Rows old_;
   std::size_t young_bytes_ = 0;
   std::size_t old_bytes_ = 0;
-  std::vector<Key> claims_;
+  std::unordered_set<Key, Hash> claims_;
   std::uint64_t made_ = 0;
   Signal filled_;
 };

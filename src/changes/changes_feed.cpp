@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "changes/changes_feed.hpp"
+
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "changes/changes_position.hpp"
+#include "changes/channel_plan.hpp"
+#include "changes/page_merge.hpp"
+#include "changes/row_writer.hpp"
+
+namespace headgate {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstLook{1};
+constexpr milliseconds kFirstRetry{10};
+constexpr milliseconds kLongestRetry{1'000};
+// Failed passes in a row after which a normal feed gives up.
+constexpr int kAttempts = 6;
+// A feed whose channels change at each of so many looks begins again later.
+constexpr int kRegistrations = 8;
+
+// What another pass may cure.
+bool is_passing(Errc code) {
+  return code == Errc::unavailable || code == Errc::rolled_back || code == Errc::overloaded ||
+         code == Errc::timeout_unknown_outcome;
+}
+
+}  // namespace
+
+class ChangesFeed::State {
+ public:
+  State(ChangesSource& source, FeedHub& hub, std::shared_ptr<const Principal> reader,
+        ChangesOptions options);
+
+  Task<Result<ChangesBatch>> next();
+  void interrupt() {
+    is_interrupted_ = true;
+    waiter_.signal().raise();
+  }
+
+ private:
+  // What a pass chose of the pages it read.
+  struct Selection {
+    std::vector<PickedChange> picked;
+    ChangesPlace end;      // everything up to here was looked at
+    bool is_cut = false;   // there is more to read now
+    bool is_full = false;  // max_early: what is left waits for stable (R17b)
+  };
+  // What a pass came to.
+  struct Outcome {
+    std::vector<ChangesRow> rows;
+    bool has_more = false;
+  };
+
+  bool waits() const { return options_.feed != FeedKind::normal; }
+  bool is_over() const { return is_interrupted_ || hub_.is_stopped(); }
+
+  Task<Result<PassStart>> begin_pass();
+  Task<Result<void>> load_reader(PassStart pass);
+  FeedHub::Interest interest() const;
+  Task<Result<Outcome>> pass();
+  Selection select(const ChannelPlan& plan, const MergedPages& merged, Sequence stable) const;
+  bool was_sent(const Change& change) const;
+  void commit(const Selection& selection, Outcome& outcome, Sequence stable);
+  void trim();
+
+  std::optional<ChangesBatch> batch_of(Outcome outcome);
+  std::optional<ChangesBatch> due();
+  Deadline next_due() const;
+  Task<void> wait();
+  Task<void> wait_after_failure();
+  bool is_gone(Errc code) const;
+  bool has_given_up(Errc code);
+  ChangesBatch end();
+  std::size_t batch_rows() const;
+
+  ChangesSource& source_;
+  FeedHub& hub_;
+  ChangesOptions options_;
+  ReadMode mode_;
+  std::shared_ptr<const Principal> reader_;
+  std::vector<FeedChannel> channels_;
+  ChangesPosition position_;
+  std::unordered_map<std::string, Sequence> sent_;  // R17b: above stable, by document id
+  std::optional<std::uint64_t> remaining_;
+
+  // Of the last pass.
+  Sequence stable_;
+  std::uint64_t seen_ = 0;
+  bool is_deferred_ = false;
+  bool has_awaited_ = false;
+  bool has_begun_ = false;
+  int failures_ = 0;
+  milliseconds look_again_{0};
+
+  bool has_sent_ = false;
+  bool was_caught_up_ = false;
+  bool is_interrupted_ = false;
+  TimePoint last_row_;    // or the beginning
+  TimePoint last_batch_;  // of rows, or a heartbeat
+  RowWriter rows_;
+  FeedWaiter waiter_;
+};
+
+ChangesFeed::State::State(ChangesSource& source, FeedHub& hub,
+                          std::shared_ptr<const Principal> reader, ChangesOptions options)
+    : source_(source),
+      hub_(hub),
+      options_(std::move(options)),
+      mode_(options_.mode.value_or(source.default_mode())),
+      reader_(std::move(reader)),
+      channels_(feed_channels(reader_->access, options_.channels)),
+      position_(options_.since),
+      remaining_(options_.limit),
+      last_row_(source.environment().now()),
+      last_batch_(last_row_),
+      rows_(source, hub.rows(), options_),
+      waiter_(hub) {}
+
+// --- The beginning of a pass ---------------------------------------------------------------------
+
+FeedHub::Interest ChangesFeed::State::interest() const {
+  FeedHub::Interest interest{{}, reader_->hidden_channels, mode_};
+  for (const FeedChannel& channel : channels_) interest.channels.push_back(channel.channel);
+  return interest;
+}
+
+// Users are loaded anew for every pass, after stable was read (R15, couchbase/sync_gateway#2068).
+Task<Result<void>> ChangesFeed::State::load_reader(PassStart pass) {
+  if (reader_->is_admin()) co_return Result<void>();
+  HG_CO_TRY(auto loaded, co_await source_.load_principal(reader_->name, std::move(pass)));
+  if (loaded == reader_) co_return Result<void>();
+  reader_ = std::move(loaded);
+  channels_ = feed_channels(reader_->access, options_.channels);
+  co_return Result<void>();
+}
+
+// A waiting feed is registered for what its reader sees before the pass begins: what is written
+// from then on wakes it.
+Task<Result<PassStart>> ChangesFeed::State::begin_pass() {
+  for (int i = 0; i < kRegistrations; ++i) {
+    FeedHub::Interest registered;
+    if (waits()) {
+      registered = interest();
+      HG_CO_CHECK(waiter_.watch(registered));
+    }
+    seen_ = waiter_.signal().count();
+    HG_CO_TRY(const PassStart start, co_await source_.cache_reader().start_pass());
+    HG_CO_CHECK(co_await load_reader(start));
+    if (!waits() || registered == interest()) co_return start;
+  }
+  co_return Errc::unavailable;
+}
+
+// --- One pass ------------------------------------------------------------------------------------
+
+Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
+  HG_CO_TRY(const PassStart start, co_await begin_pass());
+  if (!has_begun_ && options_.is_since_now)
+    position_ = ChangesPosition(SequenceId{Sequence(), Sequence(), start.stable});
+  has_begun_ = true;
+  position_.begin_pass(start.stable);
+  const ChannelPlan plan = plan_channels(channels_, position_, start.stable);
+  HG_CO_TRY(const auto pages,
+            co_await source_.cache_reader().read(
+                start, mode_, plan.queries(), position_.read_limit(source_.settings().max_early)));
+  const MergedPages merged = merge_pages(plan, pages);
+  Selection selection = select(plan, merged, start.stable);
+
+  Outcome outcome;
+  HG_CO_TRY(const auto rows, co_await rows_.write(reader_, selection.picked));
+  if (rows.size() < selection.picked.size()) {  // their documents are too large for one batch
+    selection.picked.resize(rows.size());
+    selection.end = selection.picked.back().change.place;
+    selection.is_cut = true;
+  }
+  for (const auto& row : rows) outcome.rows.push_back({{}, row});
+  commit(selection, outcome, start.stable);
+  const bool is_complete = merged.bound >= ChangesPlace::ordinary(start.stable);
+  outcome.has_more = selection.is_cut || (!is_complete && !selection.is_full);
+  stable_ = start.stable;
+  is_deferred_ = plan.is_deferred;
+  has_awaited_ = merged.has_awaited;
+  co_return outcome;
+}
+
+bool ChangesFeed::State::was_sent(const Change& change) const {
+  const auto sent = sent_.find(change.entry().doc_id.text());
+  return sent != sent_.end() && sent->second >= change.sequence();
+}
+
+ChangesFeed::State::Selection ChangesFeed::State::select(const ChannelPlan& plan,
+                                                         const MergedPages& merged,
+                                                         Sequence stable) const {
+  Selection selection;
+  const std::size_t early_max = source_.settings().max_early;
+  std::size_t early = sent_.size();
+  for (const Change& change : merged.changes) {
+    if (change.place > merged.bound) break;
+    if (selection.picked.size() == batch_rows()) {
+      selection.is_cut = true;
+      return selection;
+    }
+    PickedChange picked{change, channels_left(change.entry(), plan), false};
+    picked.is_removed = !picked.left.empty() && !is_seen(change.entry(), plan);
+    const bool is_left_out =
+        options_.active_only && (picked.is_removed || change.entry().is_deleted());
+    if (!is_left_out && !was_sent(change)) {
+      if (change.sequence() > stable && ++early > early_max) {
+        selection.is_full = true;
+        selection.end = std::max(selection.end, ChangesPlace::ordinary(stable));
+        return selection;
+      }
+      selection.picked.push_back(std::move(picked));
+    }
+    selection.end = change.place;
+  }
+  selection.end = merged.bound;
+  return selection;
+}
+
+// Only after the pass is the low raised and the memory trimmed (R17b).
+void ChangesFeed::State::commit(const Selection& selection, Outcome& outcome, Sequence stable) {
+  for (std::size_t i = 0; i < outcome.rows.size(); ++i) {
+    const Change& change = selection.picked[i].change;
+    position_.send(change.sequence());
+    if (change.sequence() > stable) sent_[change.entry().doc_id.text()] = change.sequence();
+    outcome.rows[i].seq = position_.id_of(change.place, stable);
+  }
+  position_.advance(selection.end, stable);
+  trim();
+}
+
+void ChangesFeed::State::trim() {
+  if (sent_.empty()) return;
+  std::erase_if(sent_, [&](const auto& sent) { return sent.second <= position_.safe(); });
+  if (sent_.empty()) sent_ = {};
+}
+
+// --- Batches -------------------------------------------------------------------------------------
+
+std::size_t ChangesFeed::State::batch_rows() const {
+  const std::size_t most = options_.include_docs ? kBatchDocuments : kBatchRows;
+  return remaining_ ? static_cast<std::size_t>(std::min<std::uint64_t>(most, *remaining_)) : most;
+}
+
+ChangesBatch ChangesFeed::State::end() {
+  ChangesBatch batch;
+  batch.is_end = true;
+  batch.last_seq = position_.id();
+  return batch;
+}
+
+// What goes to the client after a pass, if anything does.
+std::optional<ChangesBatch> ChangesFeed::State::batch_of(Outcome outcome) {
+  ChangesBatch batch;
+  batch.rows = std::move(outcome.rows);
+  // The last_seq of a cut page is that of its last row.
+  const bool is_cut = outcome.has_more && !batch.rows.empty();
+  batch.last_seq = is_cut ? batch.rows.back().seq : position_.id();
+  if (remaining_) {
+    *remaining_ -= batch.rows.size();
+    batch.is_end = *remaining_ == 0;
+  }
+  has_sent_ = has_sent_ || !batch.rows.empty();
+  if (!outcome.has_more) {
+    const bool ends_here =
+        options_.feed == FeedKind::normal || (options_.feed == FeedKind::longpoll && has_sent_);
+    batch.is_end = batch.is_end || ends_here;
+    batch.is_caught_up =
+        options_.feed == FeedKind::continuous && !std::exchange(was_caught_up_, true);
+  }
+  if (!batch.rows.empty()) last_row_ = last_batch_ = source_.environment().now();
+  if (batch.rows.empty() && !batch.is_end && !batch.is_caught_up) return std::nullopt;
+  return batch;
+}
+
+Deadline ChangesFeed::State::next_due() const {
+  if (!waits()) return kNoDeadline;
+  if (options_.heartbeat) return last_batch_ + *options_.heartbeat;
+  return options_.timeout ? last_row_ + *options_.timeout : kNoDeadline;
+}
+
+std::optional<ChangesBatch> ChangesFeed::State::due() {
+  if (source_.environment().now() < next_due()) return std::nullopt;
+  if (!options_.heartbeat) return end();
+  last_batch_ = source_.environment().now();
+  ChangesBatch batch;
+  batch.is_heartbeat = true;
+  batch.last_seq = position_.id();
+  return batch;
+}
+
+Task<void> ChangesFeed::State::wait() {
+  const bool wants_stable = position_.has_low_part() || has_awaited_;
+  waiter_.watch_stable(wants_stable);
+  waiter_.watch_any_stable(is_deferred_);
+  // Stable may have risen before the hub was told that this feed wants to know.
+  if ((wants_stable || is_deferred_) && hub_.stable() > stable_) co_return;
+  Deadline deadline = next_due();
+  if (has_awaited_) {
+    const milliseconds poll = std::chrono::duration_cast<milliseconds>(source_.settings().poll);
+    look_again_ = std::clamp(look_again_ * 2, kFirstLook, std::max(kFirstLook, poll));
+    deadline = std::min(deadline, source_.environment().now() + look_again_);
+  } else {
+    look_again_ = milliseconds(0);
+  }
+  co_await waiter_.signal().wait_past(seen_, deadline);
+}
+
+Task<void> ChangesFeed::State::wait_after_failure() {
+  const milliseconds pause = std::min(kFirstRetry * (1 << std::min(failures_, 10)), kLongestRetry);
+  const Deadline deadline = std::min(next_due(), source_.environment().now() + pause);
+  co_await waiter_.signal().wait_past(waiter_.signal().count(), deadline);
+}
+
+// A user that was there when the feed began.
+bool ChangesFeed::State::is_gone(Errc code) const {
+  return has_begun_ && (code == Errc::not_found || code == Errc::unauthorized);
+}
+
+bool ChangesFeed::State::has_given_up(Errc code) {
+  if (!is_passing(code)) return true;
+  ++failures_;
+  return !waits() && failures_ == kAttempts;
+}
+
+Task<Result<ChangesBatch>> ChangesFeed::State::next() {
+  if (waits()) HG_CO_CHECK(waiter_.watch(interest()));
+  while (!is_over()) {
+    auto outcome = co_await pass();
+    if (!outcome) {
+      if (is_gone(outcome.error().code)) break;
+      if (has_given_up(outcome.error().code)) co_return std::move(outcome).error();
+      if (auto batch = due()) co_return *std::move(batch);
+      co_await wait_after_failure();
+      continue;
+    }
+    failures_ = 0;
+    const bool has_more = outcome->has_more;
+    if (auto batch = batch_of(*std::move(outcome))) co_return *std::move(batch);
+    if (auto batch = due()) co_return *std::move(batch);
+    if (!has_more) co_await wait();
+  }
+  co_return end();
+}
+
+// --- The public face -----------------------------------------------------------------------------
+
+ChangesFeed::ChangesFeed(ChangesSource& source, FeedHub& hub,
+                         std::shared_ptr<const Principal> reader, ChangesOptions options)
+    : state_(std::make_unique<State>(source, hub, std::move(reader), std::move(options))) {}
+
+ChangesFeed::~ChangesFeed() = default;
+
+Task<Result<ChangesBatch>> ChangesFeed::next() {
+  return state_->next();
+}
+
+void ChangesFeed::interrupt() {
+  state_->interrupt();
+}
+
+}  // namespace headgate

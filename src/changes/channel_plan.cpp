@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "changes/channel_plan.hpp"
+
+#include <algorithm>
+
+namespace headgate {
+namespace {
+
+// What is granted with the database itself, or by its first write, has no past to be sent again.
+constexpr Sequence kFirst(1);
+
+}  // namespace
+
+std::vector<FeedChannel> feed_channels(const EffectiveAccess& access,
+                                       const std::optional<std::vector<std::string>>& names) {
+  std::vector<FeedChannel> channels;
+  const bool is_filtered =
+      names && std::find(names->begin(), names->end(), kStarChannel) == names->end();
+  if (!is_filtered) {
+    for (const auto& [name, granted_at] : access.channels())
+      channels.push_back({ChannelId::of_documents(name), granted_at});
+    return channels;
+  }
+  std::vector<std::string> sorted = *names;
+  std::sort(sorted.begin(), sorted.end());
+  sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());
+  for (const std::string& name : sorted)
+    if (const auto granted_at = access.granted_at(name))
+      channels.push_back({ChannelId::of_documents(name), *granted_at});
+  return channels;
+}
+
+ChannelPlan plan_channels(const std::vector<FeedChannel>& channels, const ChangesPosition& position,
+                          Sequence stable) {
+  ChannelPlan plan;
+  for (const auto& [channel, granted_at] : channels) {
+    if (granted_at > stable) {
+      plan.is_deferred = true;
+      continue;
+    }
+    plan.visible.push_back(channel);
+    const bool is_new = granted_at > kFirst && granted_at > position.safe();
+    if (!is_new) {
+      plan.reads.push_back({channel, position.read_from(), Sequence()});
+    } else {
+      const bool is_under_way = position.trigger() == granted_at;
+      plan.reads.push_back(
+          {channel, is_under_way ? position.backfilled() : Sequence(), granted_at});
+    }
+  }
+  // Whoever reads "*" without a backfill needs no other channel.
+  const auto star = std::find_if(plan.reads.begin(), plan.reads.end(),
+                                 [](const auto& r) { return r.channel == ChannelId::star(); });
+  plan.sees_all = star != plan.reads.end();
+  if (plan.sees_all && star->backfill == Sequence()) plan.reads = {ChannelPlan::Read(*star)};
+  return plan;
+}
+
+bool ChannelPlan::is_visible(const ChannelId& channel) const {
+  return std::binary_search(visible.begin(), visible.end(), channel);
+}
+
+std::vector<ChannelQuery> ChannelPlan::queries() const {
+  std::vector<ChannelQuery> queries;
+  for (const Read& read : reads) queries.push_back({read.channel, read.since});
+  return queries;
+}
+
+}  // namespace headgate

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "access/principal.hpp"
+#include "cache/cache_reader.hpp"
+#include "changes/changes_position.hpp"
+
+namespace headgate {
+
+/// One channel of a feed, and since when its reader holds it.
+struct FeedChannel {
+  ChannelId channel;
+  Sequence granted_at;
+
+  friend bool operator==(const FeedChannel&, const FeedChannel&) = default;
+};
+
+/// The channels of a feed, in the order of their names: those that its reader may see, of the named
+/// ones if there are any and "*" is not among them.
+std::vector<FeedChannel> feed_channels(const EffectiveAccess& access,
+                                       const std::optional<std::vector<std::string>>& names);
+
+/// What one pass reads. Pure.
+struct ChannelPlan {
+  struct Read {
+    ChannelId channel;
+    Sequence since;  ///< exclusive
+    /// Entries up to here belong to the backfill of the grant at this sequence; 0: none.
+    Sequence backfill;
+  };
+  std::vector<Read> reads;
+  /// The channels by which a document is seen on this pass, ascending.
+  std::vector<ChannelId> visible;
+  bool sees_all = false;  ///< "*" is one of them
+  /// A grant lies above stable: its channel waits until stable has reached it.
+  bool is_deferred = false;
+
+  bool is_visible(const ChannelId& channel) const;
+  std::vector<ChannelQuery> queries() const;
+};
+
+/// Plans a pass of a feed that stands at `position`, with the pass's stable sequence.
+ChannelPlan plan_channels(const std::vector<FeedChannel>& channels, const ChangesPosition& position,
+                          Sequence stable);
+
+}  // namespace headgate

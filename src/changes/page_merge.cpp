@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "changes/page_merge.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+
+namespace headgate {
+namespace {
+
+bool contains(const std::vector<ChannelId>& channels, const ChannelId& channel) {
+  return std::find(channels.begin(), channels.end(), channel) != channels.end();
+}
+
+ChangesPlace bound_of(const ChannelPlan::Read& read, Sequence complete_to) {
+  return complete_to < read.backfill ? ChangesPlace::backfill(read.backfill, complete_to)
+                                     : ChangesPlace::ordinary(complete_to);
+}
+
+// The document is in a channel whose entries up to the grant the reader has been sent already.
+bool is_held_before(const CacheEntry& entry, const ChannelPlan& plan, Sequence grant) {
+  for (const ChannelPlan::Read& read : plan.reads)
+    if (read.backfill < grant && contains(entry.channels, read.channel)) return true;
+  return false;
+}
+
+void add_page(const ChannelPlan& plan, const ChannelPlan::Read& read, const ChannelPage& page,
+              std::vector<Change>& changes) {
+  for (const ChannelEntry& entry : page.entries) {
+    const CacheEntry& write = entry.document->entry;
+    if (write.is_principal()) continue;
+    if (entry.sequence > read.backfill) {
+      changes.push_back({ChangesPlace::ordinary(entry.sequence), entry.document});
+    } else if (!entry.is_removal && !write.is_deleted() &&
+               !is_held_before(write, plan, read.backfill)) {
+      changes.push_back({ChangesPlace::backfill(read.backfill, entry.sequence), entry.document});
+    }
+  }
+}
+
+// Keeps of each document its newest change, at the first of its places.
+void keep_newest(std::vector<Change>& changes) {
+  std::unordered_map<std::string_view, Sequence> newest;
+  newest.reserve(changes.size());
+  for (const Change& change : changes) {
+    Sequence& sequence = newest[change.entry().doc_id.text()];
+    sequence = std::max(sequence, change.sequence());
+  }
+  std::erase_if(changes, [&](const Change& change) {
+    Sequence& sequence = newest[change.entry().doc_id.text()];
+    if (change.sequence() != sequence) return true;
+    sequence = kNoSequence;  // later places of the same change are not wanted
+    return false;
+  });
+}
+
+}  // namespace
+
+MergedPages merge_pages(const ChannelPlan& plan, const std::vector<ChannelPage>& pages) {
+  MergedPages merged;
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    add_page(plan, plan.reads[i], pages[i], merged.changes);
+    merged.bound = std::min(merged.bound, bound_of(plan.reads[i], pages[i].complete_to));
+    if (pages[i].awaited) merged.has_awaited = true;
+  }
+  // The page of one channel is in order and holds each document once.
+  const bool is_merged = pages.size() == 1;
+  if (!is_merged) {
+    std::sort(merged.changes.begin(), merged.changes.end(),
+              [](const Change& a, const Change& b) { return a.place < b.place; });
+    keep_newest(merged.changes);
+  }
+  return merged;
+}
+
+std::vector<ChannelId> channels_left(const CacheEntry& entry, const ChannelPlan& plan) {
+  std::vector<ChannelId> left;
+  for (const ChannelId& channel : entry.removals)
+    if (plan.is_visible(channel)) left.push_back(channel);
+  return left;
+}
+
+bool is_seen(const CacheEntry& entry, const ChannelPlan& plan) {
+  if (plan.sees_all) return true;
+  return std::any_of(entry.channels.begin(), entry.channels.end(),
+                     [&](const ChannelId& channel) { return plan.is_visible(channel); });
+}
+
+}  // namespace headgate
