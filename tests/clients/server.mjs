@@ -100,7 +100,7 @@ export class Server {
     this.child = spawn(
       binary,
       ['serve', '--data', this.dataDir, '--port', `${this.port}`, '--admin-port',
-        `${this.adminPort}`, ...this.args],
+        `${this.adminPort}`, '--bind', '127.0.0.1', ...this.args],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     const keep = (chunk) => {

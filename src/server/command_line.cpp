@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <string>
+
+namespace headgate {
+
+namespace {
+
+constexpr const char* kAbout =
+    "Headgate: a sync gateway. Offline-first clients (PouchDB, RxDB, CouchDB replicators) share\n"
+    "databases, each client seeing only the channels that it may see.";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  headgate serve --data /var/lib/headgate\n"
+    "  curl -X PUT http://127.0.0.1:4985/db                      make a database\n"
+    "  curl -X PUT http://127.0.0.1:4985/db/_user/ann \\\n"
+    "       -d '{\"password\": \"secret\", \"admin_channels\": [\"news\"]}'   make a user\n"
+    "  curl -u ann:secret http://127.0.0.1:4984/db/_changes      see what the user sees\n";
+
+constexpr const char* kServeNotes =
+    "Prints, once it serves:\n"
+    "  public http://ADDRESS:PORT    for clients: users log in\n"
+    "  admin http://ADDRESS:PORT     makes databases and users; no login on loopback\n"
+    "SIGTERM or Ctrl-C stops it: requests under way are finished, feeds are ended.\n"
+    "\n"
+    "Configuration file (TOML; the command line wins):\n"
+    "  data = \"headgate-data\"\n"
+    "  log_level = \"info\"\n"
+    "  worker_threads = 4        # password hashes, sync functions\n"
+    "  [public]\n"
+    "  address = \"0.0.0.0\"\n"
+    "  port = 4984\n"
+    "  [admin]\n"
+    "  address = \"127.0.0.1\"     # another one needs user and password\n"
+    "  port = 4985\n"
+    "  user = \"admin\"\n"
+    "  password = \"...\"\n"
+    "  [limits]\n"
+    "  connections = 20000\n"
+    "  requests = 1000           # at work at once, waiting feeds left out\n"
+    "  [store]\n"
+    "  block_cache_mb = 256\n"
+    "  write_buffer_mb = 128\n";
+
+/// What was given on the command line, to be put over what the file says.
+struct Given {
+  std::string config;
+  std::optional<std::string> data;
+  std::optional<std::uint16_t> port;
+  std::optional<std::uint16_t> admin_port;
+  std::optional<std::string> bind;
+  std::optional<std::string> admin_bind;
+  std::optional<std::string> log_level;
+};
+
+void add_options(CLI::App& serve, Given& given) {
+  serve.footer(kServeNotes);
+  serve.add_option("--data", given.data, "Directory of the data; made if absent (headgate-data)")
+      ->type_name("DIR");
+  serve.add_option("--port", given.port, "Public port, 0 picks a free one (4984)")->type_name("N");
+  serve.add_option("--admin-port", given.admin_port, "Admin port, 0 picks a free one (4985)")
+      ->type_name("N");
+  serve.add_option("--bind", given.bind, "Address of the public port (0.0.0.0)")->type_name("ADDR");
+  serve.add_option("--admin-bind", given.admin_bind, "Address of the admin port (127.0.0.1)")
+      ->type_name("ADDR");
+  serve.add_option("--config", given.config, "Configuration file")->type_name("FILE");
+  serve.add_option("--log-level", given.log_level, "debug, info, warning or error (info)")
+      ->type_name("LEVEL");
+}
+
+template <class T>
+void put_over(T& into, const std::optional<T>& given) {
+  if (given) into = *given;
+}
+
+Result<ServerConfig> read_config(const Given& given) {
+  ServerConfig config;
+  if (!given.config.empty()) HG_CHECK(config.read_file(given.config));
+  put_over(config.data, given.data);
+  put_over(config.public_port.port, given.port);
+  put_over(config.admin_port.port, given.admin_port);
+  put_over(config.public_port.address, given.bind);
+  put_over(config.admin_port.address, given.admin_bind);
+  if (given.log_level) {
+    auto level = parse_log_level(*given.log_level);
+    if (!level) return Error{Errc::invalid_argument, "--log-level: " + level.error().context};
+    config.log_level = *level;
+  }
+  HG_CHECK(config.check());
+  return config;
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int count, const char* const* arguments) {
+  CommandLine line;
+  Given given;
+  CLI::App app(kAbout, "headgate");
+  app.footer(kExamples);
+  app.require_subcommand(1);
+  app.failure_message(CLI::FailureMessage::help);
+  CLI::App* serve = app.add_subcommand("serve", "Serve the databases of a data directory");
+  CLI::App* version = app.add_subcommand("version", "Print the version");
+  add_options(*serve, given);
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::ParseError& error) {
+    line.exit_status = app.exit(error);
+    return line;
+  }
+  if (version->parsed()) {
+    std::cout << "headgate " << kVersion << "\n";
+    line.exit_status = 0;
+    return line;
+  }
+  auto config = read_config(given);
+  if (!config) {
+    std::cerr << "headgate: " << config.error().context << "\n";
+    line.exit_status = 2;
+    return line;
+  }
+  line.config = *std::move(config);
+  return line;
+}
+
+}  // namespace headgate

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+
+#include "server/server_config.hpp"
+
+namespace headgate {
+
+inline constexpr std::string_view kVersion = "0.1.0";
+
+/// What a command line asks for.
+struct CommandLine {
+  /// Set: everything was done or refused, and printed; the process ends with it.
+  std::optional<int> exit_status;
+  ServerConfig config;  ///< of `serve`
+};
+
+/// Reads the command line, and the configuration file that it names. Prints help, the version and
+/// mistakes. Reads and prints only; nothing is started.
+CommandLine parse_command_line(int count, const char* const* arguments);
+
+}  // namespace headgate

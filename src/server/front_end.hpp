@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/api_handler.hpp"
+#include "bucket/rocksdb/rocks_bucket.hpp"
+#include "net/http_server.hpp"
+#include "server/metered_bucket.hpp"
+#include "server/server_config.hpp"
+
+namespace headgate {
+
+/// What a program may put between the parts of a front end: tests put faults there.
+struct FrontEndHooks {
+  /// Wraps the bucket of base and cache; what it returns may refer to `inner`.
+  std::function<std::unique_ptr<Bucket>(Environment& environment, Bucket& inner)> bucket;
+  /// Wraps what the admin port serves.
+  std::function<std::unique_ptr<HttpHandler>(HttpHandler& inner)> admin_handler;
+};
+
+/// All that serves on one executor: bucket, databases, both ports. A node has one; more would share
+/// the store, and the ports by SO_REUSEPORT. Confined to its executor; environment and store must
+/// outlive it.
+class FrontEnd {
+ public:
+  FrontEnd(AsioEnvironment& environment, RocksStore& store, const ServerConfig& config,
+           const FrontEndHooks& hooks, std::function<std::string()> metrics_text);
+  ~FrontEnd();
+
+  /// Opens the catalog and both ports. Errors, with a context for people: unavailable (a port is
+  /// taken), corrupted, invalid_argument (address).
+  Task<Result<void>> start();
+  /// Stops accepting, ends feeds, waits for requests, stops the databases. False if something was
+  /// still at work at the deadline: nothing may be destroyed before the environment has stopped.
+  Task<bool> stop(Deadline deadline);
+
+  std::uint16_t public_port() const { return public_server_->port(); }
+  std::uint16_t admin_port() const { return admin_server_->port(); }
+
+  // For metrics.
+  DatabaseDirectory& databases() { return databases_; }
+  const ApiStatistics& api_statistics() const { return services_.statistics; }
+  const MeteredBucket& bucket() const { return metered_; }
+  HttpServerStats public_stats() const { return public_server_->stats(); }
+  HttpServerStats admin_stats() const { return admin_server_->stats(); }
+
+ private:
+  Task<Result<void>> start_admin_port();
+
+  AsioEnvironment& environment_;
+  const ServerConfig& config_;
+  FrontEndHooks hooks_;
+  RocksBucket rocks_;
+  std::unique_ptr<Bucket> hooked_;  ///< null without a hook
+  MeteredBucket metered_;
+  DatabaseDirectory databases_;
+  ApiServices services_;
+  std::unique_ptr<ApiHandler> public_handler_;
+  std::unique_ptr<ApiHandler> admin_handler_;
+  std::unique_ptr<HttpHandler> hooked_handler_;  ///< null without a hook
+  std::unique_ptr<HttpServer> public_server_;
+  std::unique_ptr<HttpServer> admin_server_;
+};
+
+}  // namespace headgate

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+
+#include "bucket/bucket.hpp"
+
+namespace headgate {
+
+/// The steps of a document's write at the bucket, in their order.
+enum class WriteStage : std::uint8_t { document, cache_blocks, sequence_document };
+inline constexpr std::size_t kWriteStages = 3;
+
+/// How long things took, in steps of a factor of about two and a half.
+struct DurationHistogram {
+  static constexpr std::array<double, 12> kBoundsSeconds = {
+      0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5};
+  std::array<std::uint64_t, kBoundsSeconds.size() + 1> counts{};  ///< the last: beyond the bounds
+  double sum_seconds = 0;
+
+  void add(std::chrono::nanoseconds duration);
+};
+
+/// Times the write stages that pass through to another bucket. Confined to its executor; `inner`
+/// and the environment must outlive it.
+class MeteredBucket final : public Bucket {
+ public:
+  MeteredBucket(Environment& environment, Bucket& inner)
+      : environment_(environment), inner_(inner) {}
+
+  const DurationHistogram& histogram(WriteStage stage) const {
+    return histograms_[static_cast<std::size_t>(stage)];
+  }
+
+  Task<std::vector<Reply>> pipeline(std::vector<Operation> operations, Deadline deadline) override;
+  Task<Result<ScanPage>> scan(Scan scan, Deadline deadline) override {
+    return inner_.scan(std::move(scan), deadline);
+  }
+  Task<Result<std::vector<HistoryId>>> barrier(Deadline deadline) override {
+    return inner_.barrier(deadline);
+  }
+  Result<std::unique_ptr<MutationFeed>> open_feed(DatabaseId database,
+                                                  FeedPositions positions) override {
+    return inner_.open_feed(database, std::move(positions));
+  }
+  Task<Result<void>> drop_database(DatabaseId database, Deadline deadline) override {
+    return inner_.drop_database(database, deadline);
+  }
+  PartitionNumber partition_of(const Key& key) const override { return inner_.partition_of(key); }
+  std::size_t partition_count() const override { return inner_.partition_count(); }
+  std::vector<HistoryId> histories() const override { return inner_.histories(); }
+
+ private:
+  Task<std::vector<Reply>> timed(std::vector<Operation> operations, Deadline deadline,
+                                 WriteStage stage);
+
+  Environment& environment_;
+  Bucket& inner_;
+  std::array<DurationHistogram, kWriteStages> histograms_;
+};
+
+}  // namespace headgate

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/metrics.hpp"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <initializer_list>
+#include <vector>
+
+namespace headgate {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+using Labels = std::vector<ClientMetric::Label>;
+
+/// One name with its values by label.
+class Family {
+ public:
+  Family(std::string_view name, std::string_view help, MetricType type) {
+    family_.name = "headgate_" + std::string(name);
+    family_.help = help;
+    family_.type = type;
+  }
+
+  Family& add(std::uint64_t value, Labels labels = {}) {
+    ClientMetric& metric = family_.metric.emplace_back();
+    metric.label = std::move(labels);
+    metric.gauge.value = metric.counter.value = static_cast<double>(value);
+    return *this;
+  }
+
+  Family& add(const DurationHistogram& histogram, Labels labels) {
+    ClientMetric& metric = family_.metric.emplace_back();
+    metric.label = std::move(labels);
+    std::uint64_t count = 0;
+    for (std::size_t i = 0; i < histogram.kBoundsSeconds.size(); ++i) {
+      count += histogram.counts[i];
+      metric.histogram.bucket.push_back({count, histogram.kBoundsSeconds[i]});
+    }
+    metric.histogram.sample_count = count + histogram.counts.back();
+    metric.histogram.sample_sum = histogram.sum_seconds;
+    return *this;
+  }
+
+  MetricFamily take() { return std::move(family_); }
+
+ private:
+  MetricFamily family_;
+};
+
+class Page {
+ public:
+  Family& gauge(std::string_view name, std::string_view help) {
+    return families_.emplace_back(name, help, MetricType::Gauge);
+  }
+  Family& counter(std::string_view name, std::string_view help) {
+    return families_.emplace_back(name, help, MetricType::Counter);
+  }
+  Family& histogram(std::string_view name, std::string_view help) {
+    return families_.emplace_back(name, help, MetricType::Histogram);
+  }
+  std::string text() {
+    std::vector<MetricFamily> families;
+    for (Family& family : families_) families.push_back(family.take());
+    return prometheus::TextSerializer().Serialize(families);
+  }
+
+ private:
+  std::deque<Family> families_;
+};
+
+/// A figure of every running database.
+struct DatabaseFigure {
+  std::string_view name;
+  std::string_view help;
+  bool is_gauge;
+  std::uint64_t (*read)(const Database& database, const FeedHub& hub);
+};
+
+std::uint64_t stable_lag(const Database& database) {
+  const std::uint64_t highest = database.highest().value();
+  const std::uint64_t stable = database.stable().value();
+  return highest > stable ? highest - stable : 0;
+}
+
+constexpr DatabaseFigure kDatabaseFigures[] = {
+    {"stable_sequence", "Everything at or below it is accounted for", true,
+     [](const Database& d, const FeedHub&) { return d.stable().value(); }},
+    {"highest_sequence", "Largest sequence handed out", true,
+     [](const Database& d, const FeedHub&) { return d.highest().value(); }},
+    {"stable_lag", "Sequences between stable and the largest handed out", true,
+     [](const Database& d, const FeedHub&) { return stable_lag(d); }},
+    {"gaps", "Ranges of sequences that are not accounted for", true,
+     [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().gaps; }},
+    {"gaps_closed_total", "Ranges of sequences that never came", false,
+     [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().gaps_closed; }},
+    {"awaited_writes", "Writes whose front end is still at work", true,
+     [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().awaited; }},
+    {"resequences_total", "Documents that got a fresh sequence", false,
+     [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().resequences; }},
+    {"feed_entries_total", "Mutation feed entries that the cache writer processed", false,
+     [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().entries; }},
+    {"blocks_opened_total", "Cache blocks opened", false,
+     [](const Database& d, const FeedHub&) { return d.front_end_statistics().blocks_opened; }},
+    {"unfinished_writes_total", "Writes whose cache work was left to the cache writer", false,
+     [](const Database& d, const FeedHub&) { return d.front_end_statistics().unfinished; }},
+    {"feed_wake_ups_total", "Waiting feeds woken", false,
+     [](const Database&, const FeedHub& h) { return h.statistics().wake_ups; }},
+};
+
+void add_databases(Page& page, DatabaseDirectory& databases) {
+  const auto running = databases.running();
+  for (const DatabaseFigure& figure : kDatabaseFigures) {
+    Family& family = figure.is_gauge ? page.gauge(figure.name, figure.help)
+                                     : page.counter(figure.name, figure.help);
+    for (const auto& [database, hub] : running)
+      family.add(figure.read(database, hub), {{"database", database.name()}});
+  }
+  Family& repairs = page.counter("repairs_total", "What the cache writer put right, by kind");
+  Family& retries = page.counter("cas_retries_total", "Compare-and-swaps lost and done again");
+  Family& reads = page.counter("cache_reads_total", "Reads of the channel cache's keys");
+  for (const auto& [database, hub] : running) {
+    const std::string& name = database.name();
+    const auto writer = database.cache_writer_statistics();
+    repairs.add(writer.repairs, {{"database", name}, {"kind", "cache_work"}})
+        .add(writer.resequences, {{"database", name}, {"kind", "resequence"}})
+        .add(writer.buried, {{"database", name}, {"kind", "bury"}});
+    const auto front_end = database.front_end_statistics();
+    retries.add(front_end.cas_retries, {{"database", name}, {"what", "block"}})
+        .add(database.writer().statistics().cas_retries,
+             {{"database", name}, {"what", "document"}});
+    const auto reader = database.cache_reader().statistics();
+    reads.add(reader.stable_reads, {{"database", name}, {"what", "stable"}})
+        .add(reader.counter_reads, {{"database", name}, {"what", "counter"}})
+        .add(reader.block_reads, {{"database", name}, {"what", "block"}})
+        .add(reader.document_reads, {{"database", name}, {"what", "sequence_document"}});
+  }
+}
+
+void add_store(Page& page, const RocksStore& store, const WorkerPool& workers) {
+  const RocksStatistics statistics = store.statistics();
+  page.counter("store_fsyncs_total", "Syncs of the store's log").add(statistics.wal_syncs);
+  page.counter("store_batches_total", "Batches written").add(statistics.batches);
+  page.counter("store_operations_total", "Operations written").add(statistics.operations);
+  page.counter("store_log_bytes_total", "Bytes written to the log").add(statistics.wal_bytes);
+  page.counter("store_cold_reads_total", "Reads that went to a worker").add(statistics.cold_reads);
+  page.counter("store_overloads_total", "Calls refused by a full queue").add(statistics.overloads);
+  page.gauge("queue_depth", "What waits, by queue")
+      .add(statistics.queue_operations, {{"queue", "store_writes"}})
+      .add(workers.queued(), {{"queue", "workers"}});
+  page.gauge("store_databases_being_dropped", "Deleted databases whose data is being removed")
+      .add(statistics.databases_being_dropped);
+}
+
+void add_http(Page& page, const FrontEnd& front_end) {
+  const ApiStatistics& api = front_end.api_statistics();
+  Family& answers = page.counter("http_answers_total", "Answers by status");
+  for (const auto& [status, count] : api.answers_by_status)
+    answers.add(count, {{"status", std::to_string(status)}});
+  page.gauge("http_active_requests", "Requests at work").add(api.active_requests);
+  page.counter("http_overloaded_total", "Requests refused by the limit").add(api.overloaded);
+  page.gauge("feeds", "Feeds open, by kind")
+      .add(api.longpoll_feeds, {{"kind", "longpoll"}})
+      .add(api.continuous_feeds, {{"kind", "continuous"}});
+  page.counter("feed_rows_sent_total", "Rows sent on feeds").add(api.feed_rows_sent);
+  Family& connections = page.gauge("http_connections", "Connections by port");
+  Family& unsent = page.gauge("http_unsent_bytes", "Bytes that wait for slow readers");
+  Family& refused = page.counter("http_refused_connections_total", "Connections refused");
+  Family& timeouts = page.counter("http_timeouts_total", "Connections ended by a timeout");
+  for (const auto& [port, stats] :
+       {std::pair("public", front_end.public_stats()), {"admin", front_end.admin_stats()}}) {
+    connections.add(stats.connections, {{"port", port}});
+    unsent.add(stats.unsent_bytes, {{"port", port}});
+    refused.add(stats.refused_total, {{"port", port}});
+    timeouts.add(stats.timeouts_total, {{"port", port}});
+  }
+}
+
+void add_write_stages(Page& page, const MeteredBucket& bucket) {
+  page.histogram("write_stage_seconds", "Duration of the stages of writes at the store")
+      .add(bucket.histogram(WriteStage::document), {{"stage", "document"}})
+      .add(bucket.histogram(WriteStage::cache_blocks), {{"stage", "cache_blocks"}})
+      .add(bucket.histogram(WriteStage::sequence_document), {{"stage", "sequence_document"}});
+}
+
+}  // namespace
+
+std::string metrics_text(FrontEnd& front_end, const RocksStore& store, const WorkerPool& workers) {
+  Page page;
+  add_databases(page, front_end.databases());
+  add_store(page, store, workers);
+  add_http(page, front_end);
+  add_write_stages(page, front_end.bucket());
+  return page.text();
+}
+
+}  // namespace headgate

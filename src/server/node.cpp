@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/node.hpp"
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "base/log.hpp"
+#include "base/task_scope.hpp"
+#include "net/worker_pool.hpp"
+#include "server/command_line.hpp"
+#include "server/metrics.hpp"
+#include "server/signal_watch.hpp"
+
+namespace headgate {
+
+namespace {
+
+constexpr std::chrono::seconds kDrainTime{10};
+constexpr std::chrono::seconds kStopTime{30};
+
+int fail(std::string_view what) {
+  std::cerr << "headgate: " << what << std::endl;
+  return 1;
+}
+
+std::string url(const ListenConfig& listen, std::uint16_t port) {
+  const bool is_ipv6 = listen.address.find(':') != std::string::npos;
+  return is_ipv6 ? fmt::format("http://[{}]:{}", listen.address, port)
+                 : fmt::format("http://{}:{}", listen.address, port);
+}
+
+/// The store and the process itself need these.
+constexpr std::size_t kReservedDescriptors = 1'024;
+
+void keep_to_descriptor_limit(ServerConfig& config) {
+  const std::size_t limit = raise_descriptor_limit();
+  const std::size_t free =
+      limit > 2 * kReservedDescriptors ? limit - kReservedDescriptors : limit / 2;
+  if (config.max_connections <= free) return;
+  log(LogLevel::warning, "server.fewer_connections",
+      {{"descriptors", std::to_string(limit)}, {"connections", std::to_string(free)}});
+  config.max_connections = free;
+}
+
+/// One run of the event loop, from start to stop.
+class Node {
+ public:
+  Node(const ServerConfig& config, const FrontEndHooks& hooks, RocksStore& store)
+      : config_(config),
+        workers_(config.worker_threads),
+        environment_(workers_),
+        stop_wanted_(environment_),
+        front_end_(environment_, store, config, hooks,
+                   [this, &store] { return metrics_text(front_end_, store, workers_); }),
+        scope_(environment_) {}
+
+  ~Node() { workers_.stop(); }
+
+  int run() {
+    SignalWatch signals([this] { environment_.post_from_thread([this] { stop_wanted_.raise(); }); },
+                        kStopTime);
+    scope_.spawn(main_task());
+    environment_.run();
+    return exit_status_;
+  }
+
+ private:
+  Task<void> main_task() {
+    const auto before = stop_wanted_.count();
+    if (const auto started = co_await front_end_.start(); !started) {
+      exit_status_ = fail(started.error().context);
+    } else {
+      announce();
+      co_await stop_wanted_.wait_past(before);
+    }
+    const bool is_done = co_await front_end_.stop(environment_.now() + kDrainTime);
+    log(LogLevel::info, "server.stopped", {{"drained", is_done ? "true" : "false"}});
+    environment_.stop();
+  }
+
+  void announce() {
+    std::cout << "public " << url(config_.public_port, front_end_.public_port()) << "\n"
+              << "admin " << url(config_.admin_port, front_end_.admin_port()) << std::endl;
+    log(LogLevel::info, "server.started",
+        {{"version", std::string(kVersion)}, {"data", config_.data}});
+  }
+
+  const ServerConfig& config_;
+  WorkerPool workers_;
+  AsioEnvironment environment_;
+  Signal stop_wanted_;
+  FrontEnd front_end_;
+  int exit_status_ = 0;
+  TaskScope scope_;
+};
+
+}  // namespace
+
+int serve(ServerConfig config, const FrontEndHooks& hooks) {
+  SignalWatch::block_signals();
+  set_log_level(config.log_level);
+  keep_to_descriptor_limit(config);
+  RocksOptions options;
+  options.directory = config.data;
+  options.block_cache_bytes = config.block_cache_bytes;
+  options.write_buffer_bytes = config.write_buffer_bytes;
+  auto store = RocksStore::open(options);
+  if (!store)
+    return fail(
+        fmt::format("cannot open the data directory {}: {}", config.data, store.error().context));
+  if (!(*store)->was_clean_open()) log(LogLevel::warning, "store.was_not_closed");
+  return Node(config, hooks, **store).run();
+}
+
+int run_headgate(int count, const char* const* arguments, const FrontEndHooks& hooks) {
+  const CommandLine line = parse_command_line(count, arguments);
+  return line.exit_status ? *line.exit_status : serve(line.config, hooks);
+}
+
+}  // namespace headgate

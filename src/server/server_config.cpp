@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/server_config.hpp"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <sstream>
+
+#include "access/password.hpp"
+
+namespace headgate {
+
+namespace {
+
+/// What is read, and where it stands.
+struct Value {
+  const toml::node& node;
+  const std::string& file;
+  std::string key;  ///< with its tables: "admin.port"
+
+  Error wrong(std::string_view what) const {
+    return {Errc::invalid_argument,
+            fmt::format("{}:{}: {}: {}", file, node.source().begin.line, key, what)};
+  }
+};
+
+Result<std::string> text_of(const Value& value) {
+  const auto text = value.node.value_exact<std::string>();
+  if (!text || text->empty()) return value.wrong("must be a text in quotes");
+  return *text;
+}
+
+template <class Number>
+Result<void> read_number(const Value& value, std::uint64_t least, std::uint64_t greatest,
+                         Number& into) {
+  const auto number = value.node.value_exact<std::int64_t>();
+  if (!number || *number < 0 || static_cast<std::uint64_t>(*number) < least ||
+      static_cast<std::uint64_t>(*number) > greatest)
+    return value.wrong(fmt::format("must be a whole number from {} to {}", least, greatest));
+  into = static_cast<Number>(*number);
+  return {};
+}
+
+Result<void> read_text(const Value& value, std::string& into) {
+  HG_TRY(into, text_of(value));
+  return {};
+}
+
+Result<void> read_log_level(const Value& value, LogLevel& into) {
+  HG_TRY(const std::string text, text_of(value));
+  const auto level = parse_log_level(text);
+  if (!level) return value.wrong(level.error().context);
+  into = *level;
+  return {};
+}
+
+AdminLogin& login_of(ServerConfig& config) {
+  if (!config.admin_login) config.admin_login.emplace();
+  return *config.admin_login;
+}
+
+constexpr std::uint64_t kMegabyte = 1u << 20;
+
+Result<void> read_megabytes(const Value& value, std::size_t& into) {
+  HG_CHECK(read_number(value, 8, 1u << 20, into));
+  into *= kMegabyte;
+  return {};
+}
+
+struct Setting {
+  std::string_view table;  ///< empty: at the top
+  std::string_view key;
+  Result<void> (*read)(const Value& value, ServerConfig& config);
+};
+
+using Config = ServerConfig;
+
+constexpr Setting kSettings[] = {
+    {"", "data", [](const Value& v, Config& c) { return read_text(v, c.data); }},
+    {"", "log_level", [](const Value& v, Config& c) { return read_log_level(v, c.log_level); }},
+    {"", "worker_threads",
+     [](const Value& v, Config& c) { return read_number(v, 1, 256, c.worker_threads); }},
+    {"public", "address",
+     [](const Value& v, Config& c) { return read_text(v, c.public_port.address); }},
+    {"public", "port",
+     [](const Value& v, Config& c) { return read_number(v, 0, 65'535, c.public_port.port); }},
+    {"admin", "address",
+     [](const Value& v, Config& c) { return read_text(v, c.admin_port.address); }},
+    {"admin", "port",
+     [](const Value& v, Config& c) { return read_number(v, 0, 65'535, c.admin_port.port); }},
+    {"admin", "user", [](const Value& v, Config& c) { return read_text(v, login_of(c).user); }},
+    {"admin", "password",
+     [](const Value& v, Config& c) { return read_text(v, login_of(c).password); }},
+    {"limits", "connections",
+     [](const Value& v, Config& c) { return read_number(v, 10, 1'000'000, c.max_connections); }},
+    {"limits", "requests",
+     [](const Value& v, Config& c) { return read_number(v, 1, 1'000'000, c.max_requests); }},
+    {"store", "block_cache_mb",
+     [](const Value& v, Config& c) { return read_megabytes(v, c.block_cache_bytes); }},
+    {"store", "write_buffer_mb",
+     [](const Value& v, Config& c) { return read_megabytes(v, c.write_buffer_bytes); }},
+};
+
+bool is_table_name(std::string_view name) {
+  for (const Setting& setting : kSettings)
+    if (!setting.table.empty() && setting.table == name) return true;
+  return false;
+}
+
+Result<void> read_setting(std::string_view table, std::string_view key, const Value& value,
+                          ServerConfig& config) {
+  for (const Setting& setting : kSettings)
+    if (setting.table == table && setting.key == key) return setting.read(value, config);
+  return value.wrong("is not a known setting");
+}
+
+Result<void> read_table(const toml::table& table, std::string_view name, const std::string& file,
+                        ServerConfig& config) {
+  for (const auto& [key, node] : table) {
+    const std::string full =
+        name.empty() ? std::string(key.str()) : fmt::format("{}.{}", name, key.str());
+    const Value value{node, file, full};
+    if (name.empty() && is_table_name(key.str())) {
+      if (!node.is_table()) return value.wrong("must be a table");
+      HG_CHECK(read_table(*node.as_table(), key.str(), file, config));
+    } else {
+      HG_CHECK(read_setting(name, key.str(), value, config));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> ServerConfig::read_toml(std::string_view text, const std::string& file) {
+  try {
+    return read_table(toml::parse(text, file), "", file, *this);
+  } catch (const toml::parse_error& error) {
+    return Error{Errc::invalid_argument,
+                 fmt::format("{}:{}: {}", file, error.source().begin.line, error.description())};
+  }
+}
+
+Result<void> ServerConfig::read_file(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string text(std::istreambuf_iterator<char>(in), {});
+  if (!in) return Error{Errc::not_found, file + ": cannot be read"};
+  return read_toml(text, file);
+}
+
+Result<void> ServerConfig::check() const {
+  if (admin_login && (admin_login->user.empty() || admin_login->password.empty()))
+    return Error{Errc::invalid_argument, "admin: user and password belong together"};
+  if (admin_login) {
+    if (auto good = check_password(admin_login->password); !good)
+      return Error{Errc::invalid_argument, "admin.password: " + good.error().context};
+  }
+  if (!admin_login && !is_loopback_address(admin_port.address))
+    return Error{Errc::invalid_argument,
+                 fmt::format("admin: address {} can be reached from other machines, so admin.user "
+                             "and admin.password must be set in the configuration file",
+                             admin_port.address)};
+  return {};
+}
+
+Result<LogLevel> parse_log_level(std::string_view name) {
+  if (name == "debug") return LogLevel::debug;
+  if (name == "info") return LogLevel::info;
+  if (name == "warning") return LogLevel::warning;
+  if (name == "error") return LogLevel::error;
+  return Error{Errc::invalid_argument, "must be one of debug, info, warning, error"};
+}
+
+bool is_loopback_address(std::string_view address) {
+  return address == "::1" || address.starts_with("127.");
+}
+
+}  // namespace headgate

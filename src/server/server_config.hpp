@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/log.hpp"
+#include "base/result.hpp"
+
+namespace headgate {
+
+/// Where one port listens.
+struct ListenConfig {
+  std::string address;     ///< numeric
+  std::uint16_t port = 0;  ///< 0 picks a free one
+};
+
+struct AdminLogin {
+  std::string user;
+  std::string password;
+};
+
+/// Settings of one process: from a TOML file, then from the command line, which wins.
+struct ServerConfig {
+  std::string data = "headgate-data";
+  LogLevel log_level = LogLevel::info;
+  ListenConfig public_port{"0.0.0.0", 4984};
+  ListenConfig admin_port{"127.0.0.1", 4985};
+  std::optional<AdminLogin> admin_login;  ///< required unless the admin port is on loopback
+  std::size_t max_connections = 20'000;   ///< of both ports
+  std::size_t max_requests = 1'000;       ///< at work at once, waiting feeds left out
+  unsigned worker_threads = 4;
+  std::size_t block_cache_bytes = 256u << 20;
+  std::size_t write_buffer_bytes = 128u << 20;
+
+  /// Changes what `text`, a TOML document, names. Strict: an unknown key, a wrong type or a value
+  /// out of range is refused with `file`, the line and the key. Errors: invalid_argument.
+  Result<void> read_toml(std::string_view text, const std::string& file);
+  /// The same from a file. Errors: also not_found.
+  Result<void> read_file(const std::string& file);
+  /// What must hold of the whole. Errors: invalid_argument.
+  Result<void> check() const;
+};
+
+/// "debug", "info", "warning", "error". Errors: invalid_argument.
+Result<LogLevel> parse_log_level(std::string_view name);
+/// True for numeric addresses that only this machine reaches.
+bool is_loopback_address(std::string_view address);
+
+}  // namespace headgate
