@@ -82,8 +82,8 @@ struct Append {
   WriteOptions options = {};
 };
 /// Adds to a counter, which begins at 0. `number` is the new value. Not idempotent. A counter is
-/// read by Get: `number`. A key holds bytes or a counter, by its first write: append to a counter
-/// and increment of bytes are `invalid_argument`.
+/// read by Get: `number`. A key holds bytes or a counter, by its first write: append to a counter,
+/// get_range of one and increment of bytes are `invalid_argument`.
 struct Increment {
   Key key;
   std::uint64_t delta = 1;

@@ -148,6 +148,7 @@ TEST_P(BucketContract, AKeyHoldsBytesOrACounter) {
   insert(key("bytes", KeyKind::channel_counter), "text");
   EXPECT_EQ(append(key("counter", KeyKind::channel_counter), "x").status, Errc::invalid_argument);
   EXPECT_EQ(increment(key("bytes", KeyKind::channel_counter), 1).status, Errc::invalid_argument);
+  EXPECT_EQ(get_range(key("counter", KeyKind::channel_counter), 0).status, Errc::invalid_argument);
   EXPECT_EQ(get(key("counter", KeyKind::channel_counter)).number, 5u);
   EXPECT_EQ(get(key("bytes", KeyKind::channel_counter)).bytes, "text");
 }

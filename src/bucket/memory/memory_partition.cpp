@@ -30,6 +30,7 @@ Reply MemoryPartition::run(const operation::Get& get, WallTime now) {
 Reply MemoryPartition::run(const operation::GetRange& get, WallTime now) {
   const Value* value = find(get.key, now);
   if (!value) return {.status = Errc::not_found};
+  if (value->number) return {.status = Errc::invalid_argument};
   const std::size_t offset = std::min<std::size_t>(get.offset, value->bytes.size());
   return {.bytes = value->bytes.substr(offset), .number = value->bytes.size()};
 }

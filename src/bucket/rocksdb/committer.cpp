@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bucket/rocksdb/committer.hpp"
 
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -14,7 +17,7 @@ namespace {
 constexpr std::size_t kBatchOperationsMax = 8'192;
 constexpr std::size_t kBatchBytesMax = 16u << 20;
 constexpr std::size_t kStatesKept = 65'536;
-constexpr std::chrono::milliseconds kResumeInterval(200);
+constexpr std::chrono::milliseconds kRoomInterval(100);
 
 }  // namespace
 
@@ -24,8 +27,7 @@ Committer::Committer(RocksEngine& engine, Publisher& publisher, FeedSyncer& sync
       publisher_(publisher),
       syncer_(syncer),
       dropper_(dropper),
-      queue_operations_max_(options.queue_operations_max),
-      queue_bytes_max_(options.queue_bytes_max),
+      options_(options),
       states_(kStatesKept),
       last_version_(engine.first_version),
       thread_([this] { run(); }) {}
@@ -35,8 +37,8 @@ Errc Committer::submit(std::shared_ptr<WriteRequest> request) {
   const std::lock_guard lock(mutex_);
   if (is_stopping_) return Errc::unavailable;
   // One request alone is always taken, however large: else it could never be.
-  const bool has_room = queued_operations_ + operations <= queue_operations_max_ &&
-                        queued_bytes_ + request->bytes <= queue_bytes_max_;
+  const bool has_room = queued_operations_ + operations <= options_.queue_operations_max &&
+                        queued_bytes_ + request->bytes <= options_.queue_bytes_max;
   if (!has_room && !queue_.empty()) {
     ++overloads_;
     return Errc::overloaded;
@@ -96,16 +98,54 @@ Committer::Requests Committer::take() {
 }
 
 void Committer::commit(const Requests& requests) {
+  if (const Errc code = make_ready(requests); code != Errc::ok) return fail(requests, code);
   PendingBatch batch(engine_, states_, last_version_);
   const bool is_barrier = carry_out(requests, batch);
   const Errc outcome = write(batch, is_barrier);
-  if (outcome == Errc::ok) return deliver(requests, succeed(requests, batch, is_barrier));
-  states_.clear();
+  if (outcome != Errc::ok) return fail(requests, outcome);
+  deliver(requests, succeed(requests, batch, is_barrier));
+}
+
+void Committer::fail(const Requests& requests, Errc code) {
   for (const auto& request : requests) {
-    request->outcome = outcome;
-    for (Reply& reply : request->replies) reply = {.status = outcome, .history = engine_.history()};
+    request->outcome = code;
+    for (Reply& reply : request->replies) reply = {.status = code, .history = engine_.history()};
   }
   deliver(requests, {});
+}
+
+Errc Committer::make_ready(const Requests& requests) {
+  if (must_restart_) return Errc::unavailable;
+  // Barriers add nothing, and dropping a database is what makes room.
+  const bool adds = std::any_of(requests.begin(), requests.end(),
+                                [](const auto& request) { return !request->operations.empty(); });
+  if ((adds || must_reopen_) && !has_room()) return Errc::no_space;
+  if (!must_reopen_) return Errc::ok;
+  if (const auto reopened = engine_.reopen(options_); !reopened) {
+    log(LogLevel::critical, "store.reopen_failed", {{"error", reopened.error().context}});
+    has_room_ = false;
+    return Errc::no_space;
+  }
+  log(LogLevel::info, "store.reopened");
+  must_reopen_ = false;
+  return Errc::ok;
+}
+
+/// Looks rarely; what others write to the disk in between is met as a failure.
+bool Committer::has_room() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_for_room_ < kRoomInterval) return has_room_;
+  looked_for_room_ = now;
+  rocksdb::Env& env = options_.env ? *options_.env : *rocksdb::Env::Default();
+  std::uint64_t free = 0;
+  const auto status =
+      env.GetFileSystem()->GetFreeSpace(options_.directory, rocksdb::IOOptions(), &free, nullptr);
+  const bool had_room = std::exchange(has_room_, !status.ok() || free >= options_.free_bytes_min);
+  if (had_room && !has_room_)
+    log(LogLevel::critical, "store.disk_full", {{"free_bytes", std::to_string(free)}});
+  if (!had_room && has_room_)
+    log(LogLevel::info, "store.disk_has_room", {{"free_bytes", std::to_string(free)}});
+  return has_room_;
 }
 
 /// Returns the databases whose feeds have news.
@@ -141,9 +181,6 @@ Errc Committer::write(PendingBatch& batch, bool is_barrier) {
   const bool is_unsynced = last_version_ > engine_.synced;
   const bool with_sync = batch.needs_sync() || (is_barrier && is_unsynced);
   if (bytes.Count() == 0 && !with_sync) return Errc::ok;
-  if (must_resume_) {
-    if (const Errc code = try_to_resume(); code != Errc::ok) return code;
-  }
   return write_or_sync(bytes, with_sync);
 }
 
@@ -159,31 +196,23 @@ Errc Committer::write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync) {
     wal_bytes_ += bytes.GetDataSize();
   }
   if (with_sync) ++wal_syncs_;
-  if (!status.ok()) return failed(status);
-  if (failure_ != Errc::ok) log(LogLevel::info, "store.write_again");
-  failure_ = Errc::ok;
-  return Errc::ok;
-}
-
-/// RocksDB refuses writes after a failed one until it is told to go on.
-Errc Committer::try_to_resume() {
-  const auto now = std::chrono::steady_clock::now();
-  if (now - last_resume_ < kResumeInterval) return failure_;
-  last_resume_ = now;
-  if (!engine_.db->Resume().ok()) return failure_;
-  must_resume_ = false;
-  return Errc::ok;
+  return status.ok() ? Errc::ok : failed(status);
 }
 
 Errc Committer::failed(const rocksdb::Status& status) {
-  must_resume_ = true;
-  const bool is_first = failure_ == Errc::ok;
-  failure_ = status.IsNoSpace() ? Errc::no_space : Errc::unavailable;
-  if (!is_first) return failure_;
   log(LogLevel::critical, "store.write_failed", {{"status", status.ToString()}});
-  // This once the log may hold the batch: whether it survives, only the next open can tell. Without
-  // space it cannot: the last bytes of the batch are missing.
-  return failure_ == Errc::no_space ? failure_ : Errc::timeout_unknown_outcome;
+  states_.clear();
+  if (status.IsNoSpace()) {
+    // The end of the batch is missing in the log: it is not done, and no open will find it.
+    must_reopen_ = true;
+    has_room_ = false;
+    looked_for_room_ = std::chrono::steady_clock::now();
+    return Errc::no_space;
+  }
+  // The log may hold the batch: whether it survives, only the next open can tell, and whether
+  // earlier unsynced writes do.
+  must_restart_ = true;
+  return Errc::timeout_unknown_outcome;
 }
 
 /// One post for each executor.

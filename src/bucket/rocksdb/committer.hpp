@@ -47,7 +47,9 @@ class Committer {
   Mailbox::Databases succeed(const Requests& requests, PendingBatch& batch, bool is_barrier);
   Errc write(PendingBatch& batch, bool is_barrier);
   Errc write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync);
-  Errc try_to_resume();
+  Errc make_ready(const Requests& requests);
+  bool has_room();
+  void fail(const Requests& requests, Errc code);
   Errc failed(const rocksdb::Status& status);
   void deliver(const Requests& requests, const Mailbox::Databases& fed);
 
@@ -55,8 +57,7 @@ class Committer {
   Publisher& publisher_;
   FeedSyncer& syncer_;
   DatabaseDropper& dropper_;
-  const std::size_t queue_operations_max_;
-  const std::size_t queue_bytes_max_;
+  const RocksOptions options_;
 
   mutable std::mutex mutex_;
   std::condition_variable arrived_;
@@ -69,9 +70,10 @@ class Committer {
   // The committer's own.
   KeyStates states_;
   std::uint64_t last_version_;
-  bool must_resume_ = false;
-  Errc failure_ = Errc::ok;  // until a write succeeds
-  std::chrono::steady_clock::time_point last_resume_;
+  bool must_reopen_ = false;  // the disk was full
+  bool must_restart_ = false;
+  bool has_room_ = true;
+  std::chrono::steady_clock::time_point looked_for_room_;
 
   std::atomic<std::uint64_t> batches_ = 0;
   std::atomic<std::uint64_t> operations_ = 0;

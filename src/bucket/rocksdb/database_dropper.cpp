@@ -8,6 +8,11 @@
 #include "bucket/rocksdb/engine.hpp"
 
 namespace headgate {
+namespace {
+
+constexpr std::chrono::seconds kRetryInterval(5);
+
+}  // namespace
 
 DatabaseDropper::DatabaseDropper(RocksEngine& engine) : engine_(engine) {
   take_up_marks();
@@ -38,7 +43,7 @@ void DatabaseDropper::stop() {
     arrived_.notify_one();
   }
   if (!thread_.joinable()) return;
-  engine_.db->DisableManualCompaction();
+  if (const auto open = engine_.hold_open()) engine_.db->DisableManualCompaction();
   thread_.join();
 }
 
@@ -48,16 +53,22 @@ void DatabaseDropper::run() {
     arrived_.wait(lock, [this] { return is_stopping_ || !queue_.empty(); });
     if (is_stopping_) return;
     const DatabaseId database = queue_.front();
-    queue_.pop_front();
     lock.unlock();
     const bool is_done = compact(database);
     lock.lock();
-    if (is_done) --remaining_;
+    if (is_done) {
+      queue_.pop_front();
+      --remaining_;
+    } else {
+      arrived_.wait_for(lock, kRetryInterval, [this] { return is_stopping_.load(); });
+    }
   }
 }
 
 /// Rewrites the files that hold the database's keys, which leaves them out.
 bool DatabaseDropper::compact(DatabaseId database) {
+  const auto open = engine_.hold_open();
+  if (!open) return false;
   const std::string begin = database_prefix(database);
   const std::string end = database_end(database);
   const rocksdb::Slice from(begin);
@@ -72,8 +83,7 @@ bool DatabaseDropper::compact(DatabaseId database) {
   if (status.ok())
     status = engine_.db->Delete(rocksdb::WriteOptions(), engine_.meta, drop_mark_key(database));
   if (status.ok()) return true;
-  // The mark stays: the next open takes it up again.
-  if (!is_stopping_) log(LogLevel::error, "store.drop_failed", {{"status", status.ToString()}});
+  if (!is_stopping_) log(LogLevel::warning, "store.drop_failed", {{"status", status.ToString()}});
   return false;
 }
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -28,16 +29,24 @@ std::string drop_mark_key(DatabaseId database);
 inline constexpr std::uint64_t kVersionRange = 1'000'000;
 
 /// The open database and what was found in it. Shared by reads in flight, so that they may outlive
-/// the RocksStore. Safe from any thread; who writes which member is said there.
+/// the RocksStore. Safe from any thread that holds it open; who writes which member is said there.
 struct RocksEngine {
-  ~RocksEngine();
+  ~RocksEngine() { close(); }
+
+  /// Keeps the database open while it is owned. Not owned (false): it is being reopened, try later.
+  std::shared_lock<std::shared_mutex> hold_open() const;
+  /// Committer only: closes the database after a failed write and opens it again. What was
+  /// acknowledged is in the log; the failed batch is torn there, and dropped. RocksDB's own
+  /// Resume() does not do: 7.8 keeps the file that failed, and Debian's build aborts at the next
+  /// write to it.
+  Result<void> reopen(const RocksOptions& options);
 
   rocksdb::ColumnFamilyHandle* family(Family of) const {
     return families[static_cast<std::size_t>(of)];
   }
   HistoryId history() const { return histories.back().history; }
 
-  std::unique_ptr<rocksdb::DB> db;
+  std::unique_ptr<rocksdb::DB> db;  ///< null if it could not be reopened
   rocksdb::ColumnFamilyHandle* meta = nullptr;
   rocksdb::ColumnFamilyHandle* feed = nullptr;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families = {};
@@ -47,6 +56,12 @@ struct RocksEngine {
   std::uint64_t first_version = 0;        ///< the last version given before this open
   std::uint64_t version_limit = 0;        ///< committer: no higher version without a new limit
   std::atomic<std::uint64_t> synced = 0;  ///< every write up to this version is on the disk
+
+ private:
+  void close();
+
+  mutable std::shared_mutex gate_;
+  std::atomic<bool> is_reopening_ = false;
 };
 
 /// Opens or makes the store and begins its history. Errors: unavailable (another process has it,

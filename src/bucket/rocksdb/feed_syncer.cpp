@@ -44,8 +44,9 @@ void FeedSyncer::run() {
 }
 
 bool FeedSyncer::sync(std::uint64_t version) {
-  // The committer meets the same failure, logs it and resumes the store.
-  if (!engine_.db->SyncWAL().ok()) return false;
+  const auto open = engine_.hold_open();
+  // The committer meets the same failure, logs it and sees to it.
+  if (!open || !engine_.db->SyncWAL().ok()) return false;
   ++syncs_;
   const Mailbox::Databases fed = publisher_.raise_synced(version);
   if (fed.empty()) return true;

@@ -3,6 +3,7 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
@@ -47,6 +48,15 @@ Result<void> check_format(rocksdb::Env& env, const std::string& directory) {
                                       std::to_string(kFormatVersion)};
 }
 
+/// Leaves going on after a failed write to the committer (RocksEngine::reopen).
+class NoOwnRecovery final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
 rocksdb::DBOptions database_options(const RocksOptions& options) {
   rocksdb::DBOptions db;
   if (options.env) db.env = options.env;
@@ -63,6 +73,7 @@ rocksdb::DBOptions database_options(const RocksOptions& options) {
   db.max_log_file_size = 8u << 20;
   db.skip_stats_update_on_db_open = true;
   db.avoid_unnecessary_blocking_io = true;
+  db.listeners.push_back(std::make_shared<NoOwnRecovery>());
   return db;
 }
 
@@ -201,11 +212,29 @@ Result<void> begin_history(RocksEngine& engine) {
 
 }  // namespace
 
-RocksEngine::~RocksEngine() {
+void RocksEngine::close() {
   if (!db) return;
   for (rocksdb::ColumnFamilyHandle* handle : families) db->DestroyColumnFamilyHandle(handle);
   db->DestroyColumnFamilyHandle(feed);
   db->DestroyColumnFamilyHandle(meta);
+  db.reset();
+}
+
+std::shared_lock<std::shared_mutex> RocksEngine::hold_open() const {
+  // Without the look beforehand a stream of readers could keep reopen() waiting.
+  if (is_reopening_) return {};
+  std::shared_lock lock(gate_);
+  return db ? std::move(lock) : std::shared_lock<std::shared_mutex>();
+}
+
+Result<void> RocksEngine::reopen(const RocksOptions& options) {
+  is_reopening_ = true;
+  if (db) db->DisableManualCompaction();
+  const std::unique_lock lock(gate_);
+  close();
+  auto opened = open_database(options, *this);
+  is_reopening_ = false;
+  return opened;
 }
 
 std::string drop_mark_key(DatabaseId database) {
@@ -229,6 +258,7 @@ Result<std::shared_ptr<RocksEngine>> open_engine(const RocksOptions& options) {
 }
 
 Result<void> mark_clean(RocksEngine& engine, std::uint64_t last_version) {
+  if (!engine.db) return Error{Errc::unavailable, "the store is not open"};
   rocksdb::WriteOptions synced;
   synced.sync = true;
   const auto status =

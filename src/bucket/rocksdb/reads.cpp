@@ -85,6 +85,10 @@ struct Reader {
     if (replies[i].status != Errc::timeout_unknown_outcome) replies[i].history = engine.history();
   }
 
+  void set_unavailable(std::size_t i) {
+    if (replies[i].status == Errc::timeout_unknown_outcome) set(i, {.status = Errc::unavailable});
+  }
+
   bool is_dense_candidate(std::size_t i) const {
     return replies[i].status == Errc::timeout_unknown_outcome &&
            std::holds_alternative<operation::Get>(operations[i]) &&
@@ -117,6 +121,11 @@ std::optional<Result<T>> outcome(const rocksdb::Status& status, T value) {
 bool read_values(const RocksEngine& engine, std::span<const Operation> operations,
                  std::span<Reply> replies, WallTime now, Tier tier) {
   Reader reader{engine, operations, replies, now, options_for(tier)};
+  const auto open = engine.hold_open();
+  if (!open) {
+    for (std::size_t i = 0; i < operations.size(); ++i) reader.set_unavailable(i);
+    return false;
+  }
   for (std::size_t i = 0; i < operations.size();) {
     if (replies[i].status != Errc::timeout_unknown_outcome) {
       ++i;
@@ -138,6 +147,8 @@ bool read_values(const RocksEngine& engine, std::span<const Operation> operation
 std::optional<Result<Bucket::ScanPage>> read_page(const RocksEngine& engine,
                                                   const Bucket::Scan& scan, WallTime now,
                                                   Tier tier) {
+  const auto open = engine.hold_open();
+  if (!open) return Result<Bucket::ScanPage>(Errc::unavailable);
   const std::string prefix = stored_prefix(scan.database, scan.kind, scan.tag);
   const std::unique_ptr<rocksdb::Iterator> at(
       engine.db->NewIterator(options_for(tier), engine.family(family_of(scan.kind))));
@@ -156,7 +167,8 @@ std::optional<Result<Bucket::ScanPage>> read_page(const RocksEngine& engine,
     if (!value) return Result<Bucket::ScanPage>(value.error());
     if (is_live(value->header, now)) {
       const std::string_view name = at->key().ToStringView().substr(prefix.size());
-      page.items.push_back({std::string(name), std::string(value->payload), value->header.cas});
+      const auto bytes = value->header.is_counter ? std::string_view() : value->payload;
+      page.items.push_back({std::string(name), std::string(bytes), value->header.cas});
     }
     scan.in_reverse ? at->Prev() : at->Next();
   }
@@ -167,6 +179,8 @@ std::optional<Result<std::vector<FeedEntry>>> read_feed(const RocksEngine& engin
                                                         DatabaseId database,
                                                         PartitionPosition after, std::size_t limit,
                                                         Tier tier) {
+  const auto open = engine.hold_open();
+  if (!open) return Result<std::vector<FeedEntry>>(Errc::unavailable);
   // Read before the iterator is made: whatever is synced by now, it sees.
   const PartitionPosition synced(engine.synced);
   const std::string end = feed_key(database, PartitionPosition(synced.value() + 1));
@@ -189,6 +203,8 @@ std::optional<Result<std::vector<FeedEntry>>> read_feed(const RocksEngine& engin
 
 std::optional<Result<PartitionPosition>> read_head(const RocksEngine& engine, DatabaseId database,
                                                    Tier tier) {
+  const auto open = engine.hold_open();
+  if (!open) return Result<PartitionPosition>(Errc::unavailable);
   const PartitionPosition synced(engine.synced);
   const std::unique_ptr<rocksdb::Iterator> at(
       engine.db->NewIterator(options_for(tier), engine.feed));

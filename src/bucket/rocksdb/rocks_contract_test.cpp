@@ -22,10 +22,10 @@ class RocksUnderTest final : public StoreUnderTest {
   std::unique_ptr<RocksStore> store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    RocksDB, BucketContract,
-    testing::Values(StoreKind{"embedded", [] { return std::make_unique<RocksUnderTest>(); }}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(RocksDB, BucketContract,
+                         testing::Values(StoreKind{
+                             "embedded", [] { return std::make_unique<RocksUnderTest>(); }}),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace headgate
