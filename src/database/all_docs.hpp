@@ -12,15 +12,15 @@
 namespace headgate {
 
 struct AllDocsQuery {
-  std::optional<std::vector<std::string>> keys;  ///< these only, in this order
-  std::optional<std::string> start_key;
-  std::optional<std::string> end_key;
+  std::optional<std::vector<std::string>> keys = {};  ///< these only, in this order
+  std::optional<std::string> start_key = {};
+  std::optional<std::string> end_key = {};
   bool has_inclusive_end = true;
   bool is_descending = false;
   std::size_t limit = SIZE_MAX;
   std::size_t skip = 0;
   bool include_docs = false;
-  ShowOptions show;  ///< with include_docs
+  ShowOptions show = {};  ///< with include_docs
 };
 
 struct AllDocsRow {
