@@ -23,16 +23,16 @@ DatabaseId database_of_feed_key(std::string_view stored) {
   return DatabaseId(ByteReader(stored).be32());
 }
 
-std::string feed_record_bytes(const FeedRecord& record) {
+std::string feed_record_bytes(const StoredFeedEntry& record) {
   ByteWriter writer;
   writer.u8(record.is_removal ? 1 : 0).u8(static_cast<std::uint8_t>(record.key.kind));
   writer.text(record.key.tag).text(record.key.name).raw(record.bytes);
   return std::move(writer).bytes();
 }
 
-Result<FeedRecord> read_feed_record(DatabaseId database, std::string_view bytes) {
+Result<StoredFeedEntry> read_feed_record(DatabaseId database, std::string_view bytes) {
   ByteReader reader(bytes);
-  FeedRecord record;
+  StoredFeedEntry record;
   record.is_removal = reader.u8() != 0;
   record.key.database = database;
   record.key.kind = static_cast<KeyKind>(reader.u8());

@@ -17,13 +17,14 @@ std::string feed_key(DatabaseId database, PartitionPosition position);
 PartitionPosition position_of_feed_key(std::string_view stored);
 DatabaseId database_of_feed_key(std::string_view stored);
 
-struct FeedRecord {
+/// One entry as the feed's column family holds it.
+struct StoredFeedEntry {
   Key key;
   std::string bytes;
   bool is_removal = false;
 };
-std::string feed_record_bytes(const FeedRecord& record);
+std::string feed_record_bytes(const StoredFeedEntry& record);
 /// Key::database comes from the feed's key. Errors: corrupted.
-Result<FeedRecord> read_feed_record(DatabaseId database, std::string_view bytes);
+Result<StoredFeedEntry> read_feed_record(DatabaseId database, std::string_view bytes);
 
 }  // namespace headgate
