@@ -35,9 +35,19 @@ void respond_deleted(ApiCall& call) {
   call.respond_json(200, R"({"ok":true})");
 }
 
+/// A user without a password could never log in: more likely it was forgotten.
+Task<Result<void>> check_has_password(PrincipalStore& principals, std::string name) {
+  const auto known = co_await principals.get_user(std::move(name));
+  if (!known && known.error().code == Errc::not_found)
+    co_return Error{Errc::invalid_argument, "password: a new user needs one"};
+  co_return Result<void>();
+}
+
 Task<Result<void>> write_user(ApiCall& call, std::string name, bool must_be_new) {
   HG_CO_TRY(const JsonView body, object_of_body(call.request()));
   HG_CO_TRY(UserUpdate update, UserUpdate::parse(body, name));
+  if (!update.password)
+    HG_CO_CHECK(co_await check_has_password(call.database().principals(), name));
   auto written =
       co_await call.database().principals().put_user(name, std::move(update), must_be_new);
   if (!written && written.error().code == Errc::exists)

@@ -46,13 +46,14 @@ PeerAddress peer_address(const asio::ip::tcp::endpoint& endpoint) {
 }
 
 // Connections inherit these from the socket that listens.
-Result<void> set_options(int socket, bool is_v6) {
+Result<void> set_options(int socket, bool is_v6, bool shares_port) {
   const int on = 1;
   const int off = 0;
   const auto set = [socket](int level, int name, const int& value) {
     return ::setsockopt(socket, level, name, &value, sizeof value) == 0;
   };
-  const bool is_set = set(SOL_SOCKET, SO_REUSEADDR, on) && set(SOL_SOCKET, SO_REUSEPORT, on) &&
+  const bool is_set = set(SOL_SOCKET, SO_REUSEADDR, on) &&
+                      (!shares_port || set(SOL_SOCKET, SO_REUSEPORT, on)) &&
                       set(IPPROTO_TCP, TCP_NODELAY, on) &&
                       set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, kMaxUnsentInKernel) &&
                       (!is_v6 || set(IPPROTO_IPV6, IPV6_V6ONLY, off));
@@ -129,7 +130,7 @@ Result<void> HttpServer::Impl::listen() {
   is_v6_ = address.is_v6();
   acceptor_.open(endpoint.protocol(), ec);
   if (ec) return failed("socket", ec.value());
-  HG_CHECK(set_options(acceptor_.native_handle(), is_v6_));
+  HG_CHECK(set_options(acceptor_.native_handle(), is_v6_, options_.shares_port));
   acceptor_.non_blocking(true, ec);
   if (!ec) acceptor_.bind(endpoint, ec);
   if (!ec) acceptor_.listen(Acceptor::max_listen_connections, ec);

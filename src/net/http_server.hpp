@@ -18,6 +18,9 @@ struct HttpServerOptions {
   std::string address = "127.0.0.1";
   /// 0 picks a free port.
   std::uint16_t port = 0;
+  /// Other servers may listen on the same port, of other processes of this user, too. False: a port
+  /// that somebody listens on is refused.
+  bool shares_port = true;
   /// Connections beyond it get 503; far beyond it they wait in the kernel's queue. Keep the sum of
   /// all servers well below raise_descriptor_limit().
   std::size_t max_connections = 10'000;

@@ -14,6 +14,7 @@ HttpServerOptions options_of(const ListenConfig& listen, const ServerConfig& con
   HttpServerOptions options;
   options.address = listen.address;
   options.port = listen.port;
+  options.shares_port = false;
   options.max_connections = config.max_connections / 2;
   return options;
 }

@@ -101,7 +101,7 @@ test('attachments are for those who may read the document', async () => {
   expectStatus(await put('private', { _attachments: { a: inline() } }), 201);
   const asBob = { user: bob };
   expectError(await server.public('GET', '/db/private/a', undefined, asBob), 403);
-  const { rev } = (await call('GET', '/db/private')).json;
+  const { _rev: rev } = (await call('GET', '/db/private')).json;
   const older = await server.public('GET', `/db/private/a?rev=${rev}`, undefined, asBob);
   assert.ok(older.status === 403 || older.status === 404);
   assert.ok(!older.bytes.includes(bytes));

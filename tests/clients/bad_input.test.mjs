@@ -120,7 +120,7 @@ test('bad histories', async () => {
 });
 
 test('bad document ids', async () => {
-  for (const id of ['_bad', '_changesx', 'x'.repeat(251), '%00', '_design/', '_local/']) {
+  for (const id of ['_bad', '_changesx', 'x'.repeat(251), '_design/', '_local/']) {
     const answer = await put('{}', id);
     assert.ok([400, 404, 405].includes(answer.status), `${id}: ${answer.status}`);
     expectError(answer, answer.status, id);

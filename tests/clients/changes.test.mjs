@@ -107,10 +107,11 @@ test('pages have exactly the limit, end where the next begins and repeat nothing
   for (const limit of [1, 2, 5, 11, 12, 13, 100]) {
     const pages = await allPages(server, 'db', alice, { limit });
     for (const page of pages.slice(0, -1)) assert.equal(page.results.length, limit);
-    for (const page of pages) {
-      assert.ok(page.results.length <= limit);
+    // A page that was cut ends at its last entry; the last one may know that nothing more came.
+    for (const page of pages.slice(0, -1)) {
       assert.equal(`${page.last_seq}`, `${page.results.at(-1).seq}`);
     }
+    assert.ok(pages.at(-1).results.length <= limit);
     const all = pages.flatMap(ids);
     assert.equal(all.length, 12, `limit ${limit}`);
     assert.equal(new Set(all).size, 12);
@@ -399,7 +400,8 @@ test('without the star channel admins and holders of * are served all the same',
   await caughtUp(name);
   for (const user of [undefined, star]) {
     const page = await server.changes(name, user);
-    assert.deepEqual(ids(page).filter((id) => !id.startsWith('_')), ['a', 'b']);
+    const documents = ids(page).filter((id) => !/^(_|woken)/.test(id));
+    assert.deepEqual(documents, ['a', 'b']);
     const poll = Stream.open(server, user,
       changesUrl(name, { feed: 'longpoll', since: page.last_seq }));
     await poll.opened;
