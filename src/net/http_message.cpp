@@ -128,6 +128,10 @@ HttpHeaders::HttpHeaders(std::initializer_list<Field> fields) {
 
 HttpHeaders& HttpHeaders::add(std::string_view name, std::string_view value) {
   HG_ASSERT(!name.empty());
+  if (entries_.empty()) {
+    entries_.reserve(8);
+    text_.reserve(240);
+  }
   entries_.push_back({static_cast<std::uint32_t>(text_.size()),
                       static_cast<std::uint32_t>(name.size()),
                       static_cast<std::uint32_t>(value.size())});

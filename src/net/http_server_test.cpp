@@ -317,7 +317,7 @@ TEST(HttpServer, WaitsWhenDescriptorsRunOut) {
   EXPECT_TRUE(eventually([&] { return server.stats().connections == 2; }));
   auto probe = std::make_unique<RawClient>(server.port());
   EXPECT_TRUE(eventually([&] { return server.stats().connections == 3; }));
-  const int next = dup(0);
+  const int next = dup(STDERR_FILENO);
   close(next);
   std::unique_ptr<RawClient> last;
   {

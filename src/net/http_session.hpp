@@ -67,7 +67,9 @@ class HttpSession final : private TcpConnection {
   void enter(Phase phase, std::chrono::seconds timeout);
   void enter_handling();
   Task<bool> serve_one();
-  Task<bool> read_request(SessionExchange& exchange);
+  // Not inlined: the compiler would keep its frame in that of serve_one(), a kilobyte for as long
+  // as the handler waits.
+  [[gnu::noinline]] Task<bool> read_request(SessionExchange& exchange);
   Task<bool> read_body(SessionExchange& exchange, RequestParser& parser);
   Task<bool> read_stage(RequestParser& parser, Phase phase);
   Progress read_available(RequestParser& parser);

@@ -72,7 +72,7 @@ TEST(HttpStream, ASlowReaderHoldsTheWriterNotMemory) {
     return stats.unsent_bytes > 0 && rows == before;
   }));
   EXPECT_LE(server.stats().unsent_bytes, 4u * 64 * 1024 + 100) << "one write of the handler";
-  EXPECT_LT(rows, 64u) << "16 MiB in the kernel's buffers";
+  EXPECT_LT(rows, 5u) << "256 KiB each: what the kernel has taken";
   EXPECT_EQ(server.handler().parked, 1);
   client.read_until(std::string(100'000, 'z'));  // it reads on: the writer goes on
   for (int i = 0; i < 100; ++i) {
@@ -132,9 +132,6 @@ TEST(HttpStream, PipelinedBytesAreKeptWhileAHandlerWaits) {
 TEST(HttpStream, APeerThatSendsTooFarAheadIsLeftToTheKernel) {
   TestServer server;
   RawClient client(server.port());
-  client.send(get("/stubborn"));
-  ASSERT_TRUE(eventually([&] { return server.handler().parked == 1; }));
-  server.in_turn([&] { server.handler().release->raise(); });
   client.send(get("/park"));
   std::string ahead;
   for (int i = 0; i < 10'000; ++i) ahead += get("/a");

@@ -134,7 +134,7 @@ OutgoingBytes SessionExchange::stream_end() {
 
 std::string SessionExchange::head_text(int status, const HttpHeaders& headers) const {
   std::string text;
-  text.reserve(96 + headers.wire_text().size());
+  text.reserve(128 + headers.wire_text().size());
   fmt::format_to(std::back_inserter(text), "HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
   text += headers.wire_text();
   if (!keeps_alive_) {

@@ -25,7 +25,7 @@ class SessionExchange final : public HttpExchange {
   /// For the session, when the request's head is known.
   void set_framing(bool keeps_alive, bool is_http10);
   /// Writes what the handler left to write. False if the connection cannot go on.
-  Task<bool> finish();
+  [[gnu::noinline]] Task<bool> finish();  // see HttpSession::read_request()
   void tell_interrupt() { interrupt(); }
 
  private:
