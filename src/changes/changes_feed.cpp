@@ -73,7 +73,8 @@ class ChangesFeed::State {
   std::optional<ChangesBatch> batch_of(Outcome outcome);
   std::optional<ChangesBatch> due();
   Deadline next_due() const;
-  Task<void> wait();
+  void expect(const ChannelPlan& plan, const MergedPages& merged);
+  bool is_up_to_date();
   Task<void> wait_after_failure();
   bool is_gone(Errc code) const;
   bool has_given_up(Errc code);
@@ -93,11 +94,12 @@ class ChangesFeed::State {
   // Of the last pass.
   Sequence stable_;
   std::uint64_t seen_ = 0;
-  bool is_deferred_ = false;
-  bool has_awaited_ = false;
   bool has_begun_ = false;
+  bool has_more_ = true;  // or it failed
+  bool waits_for_stable_ = false;
+  milliseconds look_again_{0};       // R15b: grows while an entry is awaited
+  TimePoint look_at_ = kNoDeadline;  // the next look for it
   int failures_ = 0;
-  milliseconds look_again_{0};
 
   bool has_sent_ = false;
   bool was_caught_up_ = false;
@@ -185,8 +187,7 @@ Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
   const bool is_complete = merged.bound >= ChangesPlace::ordinary(start.stable);
   outcome.has_more = selection.is_cut || (!is_complete && !selection.is_full);
   stable_ = start.stable;
-  is_deferred_ = plan.is_deferred;
-  has_awaited_ = merged.has_awaited;
+  expect(plan, merged);
   co_return outcome;
 }
 
@@ -297,21 +298,24 @@ std::optional<ChangesBatch> ChangesFeed::State::due() {
   return batch;
 }
 
-Task<void> ChangesFeed::State::wait() {
-  const bool wants_stable = position_.has_low_part() || has_awaited_;
-  waiter_.watch_stable(wants_stable);
-  waiter_.watch_any_stable(is_deferred_);
+// What the feed waits for when it has sent all there is.
+void ChangesFeed::State::expect(const ChannelPlan& plan, const MergedPages& merged) {
+  waits_for_stable_ = position_.has_low_part() || merged.has_awaited || plan.is_deferred;
+  waiter_.watch_stable(waits_for_stable_);
+  waiter_.watch_any_stable(plan.is_deferred);
+  const auto poll = std::chrono::duration_cast<milliseconds>(source_.settings().poll);
+  look_again_ = merged.has_awaited
+                    ? std::clamp(look_again_ * 2, kFirstLook, std::max(kFirstLook, poll))
+                    : milliseconds(0);
+  look_at_ = merged.has_awaited ? source_.environment().now() + look_again_ : kNoDeadline;
+}
+
+// Nothing has happened since the last pass: another one would find nothing.
+bool ChangesFeed::State::is_up_to_date() {
+  if (has_more_ || waiter_.signal().count() != seen_) return false;
+  if (source_.environment().now() >= look_at_) return false;
   // Stable may have risen before the hub was told that this feed wants to know.
-  if ((wants_stable || is_deferred_) && hub_.stable() > stable_) co_return;
-  Deadline deadline = next_due();
-  if (has_awaited_) {
-    const milliseconds poll = std::chrono::duration_cast<milliseconds>(source_.settings().poll);
-    look_again_ = std::clamp(look_again_ * 2, kFirstLook, std::max(kFirstLook, poll));
-    deadline = std::min(deadline, source_.environment().now() + look_again_);
-  } else {
-    look_again_ = milliseconds(0);
-  }
-  co_await waiter_.signal().wait_past(seen_, deadline);
+  return !waits_for_stable_ || hub_.stable() <= stable_;
 }
 
 Task<void> ChangesFeed::State::wait_after_failure() {
@@ -334,7 +338,13 @@ bool ChangesFeed::State::has_given_up(Errc code) {
 Task<Result<ChangesBatch>> ChangesFeed::State::next() {
   if (waits()) HG_CO_CHECK(waiter_.watch(interest()));
   while (!is_over()) {
+    if (is_up_to_date()) {
+      if (auto batch = due()) co_return *std::move(batch);
+      co_await waiter_.signal().wait_past(seen_, std::min(next_due(), look_at_));
+      continue;
+    }
     auto outcome = co_await pass();
+    has_more_ = !outcome || outcome->has_more;
     if (!outcome) {
       if (is_gone(outcome.error().code)) break;
       if (has_given_up(outcome.error().code)) co_return std::move(outcome).error();
@@ -343,10 +353,8 @@ Task<Result<ChangesBatch>> ChangesFeed::State::next() {
       continue;
     }
     failures_ = 0;
-    const bool has_more = outcome->has_more;
     if (auto batch = batch_of(*std::move(outcome))) co_return *std::move(batch);
     if (auto batch = due()) co_return *std::move(batch);
-    if (!has_more) co_await wait();
   }
   co_return end();
 }
