@@ -47,8 +47,11 @@ bool AppendBlockWriter::keep_uncounted(BlockWrite& write, const Reply& appended)
   return true;
 }
 
-Task<bool> AppendBlockWriter::move_to_newest(ChannelId channel, HistoryId history) {
-  const std::uint64_t full = newest_block(channel, history);
+// `full` is a block in which an append was seen to overflow. The newest one that is remembered may
+// be another by now, and not full: others moved on meanwhile.
+Task<bool> AppendBlockWriter::move_to_newest(ChannelId channel, std::uint64_t full,
+                                             HistoryId history) {
+  if (newest_block(channel, history) > full) co_return true;
   KnownRecords records;
   auto newest = co_await find_newest_block(space_, channel, full, history, records);
   if (newest && *newest == full) {
@@ -66,11 +69,13 @@ Task<bool> AppendBlockWriter::write(std::vector<BlockWrite> writes,
   std::size_t least_left = SIZE_MAX;
   for (int fruitless = 0; fruitless < kFruitlessAttempts && !writes.empty(); ++fruitless) {
     std::vector<Operation> burst;
+    std::vector<std::uint64_t> appended_to;
     for (const BlockWrite& write : writes) {
       const Key counter = space_.counter_key(write.channel);
       WriteOptions options;
       options.if_history = histories->at(space_.bucket.partition_of(counter).value());
       const std::uint64_t block = newest_block(write.channel, *options.if_history);
+      appended_to.push_back(block);
       burst.push_back(operation::Append{
           space_.block_key(write.channel, block),
           encode_append_entries(first_entries(write, space_.settings.block_capacity)), options});
@@ -94,7 +99,7 @@ Task<bool> AppendBlockWriter::write(std::vector<BlockWrite> writes,
       if (write.entries.empty()) continue;
       const std::uint64_t capacity_bytes = space_.settings.block_capacity * kAppendEntryBytes;
       if (appended.ok() && appended.number >= capacity_bytes &&
-          !co_await move_to_newest(write.channel, appended.history))
+          !co_await move_to_newest(write.channel, appended_to[i], appended.history))
         co_return false;
       rest.push_back(std::move(write));
     }

@@ -29,7 +29,7 @@ class AppendBlockWriter final : public BlockWriter {
   std::uint64_t newest_block(const ChannelId& channel, HistoryId history);
   void remember(const ChannelId& channel, Newest newest);
   bool keep_uncounted(BlockWrite& write, const Reply& appended) const;
-  Task<bool> move_to_newest(ChannelId channel, HistoryId history);
+  Task<bool> move_to_newest(ChannelId channel, std::uint64_t full, HistoryId history);
 
   const CacheSpace& space_;
   std::unordered_map<ChannelId, Newest> newest_;
