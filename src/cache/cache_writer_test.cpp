@@ -140,6 +140,22 @@ TEST_F(CacheWriterTest, ANewProcessFinishesWhatTheOldOneBegan) {
   EXPECT_TRUE(stable_reaches(next));
 }
 
+// The same after an unclean open: the store begins a new history, under which the feed shows what
+// was complete under the old one.
+TEST_F(CacheWriterTest, ANewHistoryFinishesWhatWasCompleteUnderTheOldOne) {
+  start_writer();
+  put("a", {"news"});
+  ASSERT_TRUE(stable_reaches(Sequence(2)));
+  stop_writer();
+  put("b", {"news"});
+  base_store_.fail_over_all();
+  cache_store_.fail_over_all();
+  open_node();
+  start_writer();
+  EXPECT_GE(stable(), Sequence(3));
+  EXPECT_THAT(names(read("news")), ElementsAre("a@2", "b@3"));
+}
+
 // sync_gateway#3823, #2218: memory and work go with the ranges.
 TEST_F(CacheWriterTest, AGapOfAMillionIsOneRange) {
   start_writer();

@@ -128,10 +128,11 @@ test('a client that follows last_seq while others write sees few repeats and the
   }
   assert.equal(seen.size, 100);
   assert.ok(sent < 1000, `${sent} entries for 100 documents`);
-  await waitFor('an empty page', async () => {
+  // While stable rises below a position, what lies between them may come once more.
+  await waitFor('an empty page at a position without a low part', async () => {
     const page = await server.changes(name, alice, { since });
     since = page.last_seq;
-    return page.results.length === 0;
+    return page.results.length === 0 && !`${since}`.includes('::');
   });
   assert.deepEqual((await server.changes(name, alice, { since })).results, []);
 });
