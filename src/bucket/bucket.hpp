@@ -201,7 +201,7 @@ class Bucket {
   struct ScanPage {
     struct Item {
       std::string name;
-      std::string bytes;
+      std::string bytes;  ///< empty for a counter
       Cas cas;
     };
     std::vector<Item> items;  ///< fewer than `limit` only at the end of the range
