@@ -81,14 +81,19 @@ export class Server {
    * Starts the program and waits until it is healthy.
    * @param dataDir directory to use and keep; absent: a new one, removed by close().
    * @param args further command line arguments
+   * @param launcher command line to put before the program's, such as that of a shell
+   * @param environment variables for the program beside those of this process
    */
-  static async start({ dataDir, port = 0, adminPort = 0, args = [], log = 'on-failure' } = {}) {
+  static async start({ dataDir, port = 0, adminPort = 0, args = [], launcher = [],
+    environment = {}, log = 'on-failure' } = {}) {
     const server = new Server();
     server.ownsData = dataDir === undefined;
     server.dataDir = dataDir ?? mkdtempSync(path.join(tmpdir(), 'headgate-client-'));
     server.port = port;
     server.adminPort = adminPort;
     server.args = args;
+    server.launcher = launcher;
+    server.environment = environment;
     server.log = log;
     await server.run();
     return server;
@@ -97,12 +102,13 @@ export class Server {
   async run() {
     this.output = '';
     this.exited = false;
-    this.child = spawn(
-      binary,
-      ['serve', '--data', this.dataDir, '--port', `${this.port}`, '--admin-port',
-        `${this.adminPort}`, '--bind', '127.0.0.1', ...this.args],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
-    );
+    const [program, ...args] = [...this.launcher, binary,
+      'serve', '--data', this.dataDir, '--port', `${this.port}`, '--admin-port',
+      `${this.adminPort}`, '--bind', '127.0.0.1', ...this.args];
+    this.child = spawn(program, args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.environment },
+    });
     const keep = (chunk) => {
       this.output = (this.output + chunk).slice(-200_000);
       if (this.log === 'inherit') process.stderr.write(chunk);
