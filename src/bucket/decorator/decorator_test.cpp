@@ -120,6 +120,28 @@ TEST_F(Decorators, HoldsAFeed) {
   EXPECT_EQ(environment_.run(feed->next(1, kNoDeadline))->size(), 1u);
 }
 
+Task<void> take_next(MutationFeed& feed, std::size_t& taken, Deadline deadline) {
+  const auto entries = co_await feed.next(1, deadline);
+  taken = entries->size();
+}
+
+TEST_F(Decorators, HoldsAFeedWhoseReaderWaitsAlready) {
+  const auto feed = std::move(*faults_.open_feed(DatabaseId(1), {}));
+  const FeedPositions before = feed->positions();
+  std::size_t taken = 99;
+  TaskScope scope(environment_);
+  scope.spawn(take_next(*feed, taken, environment_.now() + seconds(5)));
+  environment_.run(environment_.sleep_for(seconds(1)));
+  faults_.hold_feeds();
+  environment_.run(inner_.insert(key("a"), "x", {.feed_entry = "a"}, kNoDeadline));
+  environment_.run(scope.join());
+  EXPECT_EQ(taken, 0u);
+  EXPECT_EQ(feed->positions(), before);
+  faults_.release();
+  EXPECT_EQ(environment_.run(feed->next(1, kNoDeadline))->size(), 1u);
+  EXPECT_NE(feed->positions(), before);
+}
+
 TEST_F(Decorators, StopsTheProcessInTheMiddleOfAPipeline) {
   faults_.inject({.matches = name_is("b"), .effect = FaultBucket::Effect::exit_process});
   EXPECT_EXIT(append_to({"a", "b"}), testing::ExitedWithCode(FaultBucket::kExitStatus), "");

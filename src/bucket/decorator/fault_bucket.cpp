@@ -14,20 +14,32 @@ class FaultFeed final : public MutationFeed {
       : bucket_(bucket), inner_(std::move(inner)) {}
 
   Task<Result<std::vector<FeedEntry>>> next(std::size_t limit, Deadline deadline) override {
-    while (bucket_.are_feeds_held_) {
-      if (!co_await bucket_.wait_for_release(deadline)) co_return std::vector<FeedEntry>();
+    if (!co_await is_open(deadline)) co_return std::vector<FeedEntry>();
+    if (kept_.empty()) {
+      shown_ = inner_->positions();
+      HG_CO_TRY(kept_, co_await inner_->next(limit, deadline));
     }
-    co_return co_await inner_->next(limit, deadline);
+    // A reader that waited already when the feeds were held must not see what came afterwards.
+    if (!co_await is_open(deadline)) co_return std::vector<FeedEntry>();
+    co_return std::exchange(kept_, {});
   }
-  FeedPositions positions() const override { return inner_->positions(); }
+  FeedPositions positions() const override { return kept_.empty() ? inner_->positions() : shown_; }
   Task<Result<FeedPositions>> heads(Deadline deadline) override {
     if (const auto code = bucket_.failed_call()) co_return *code;
     co_return co_await inner_->heads(deadline);
   }
 
  private:
+  Task<bool> is_open(Deadline deadline) {
+    while (bucket_.are_feeds_held_)
+      if (!co_await bucket_.wait_for_release(deadline)) co_return false;
+    co_return true;
+  }
+
   FaultBucket& bucket_;
   std::unique_ptr<MutationFeed> inner_;
+  std::vector<FeedEntry> kept_;  // read, but held
+  FeedPositions shown_;          // before them
 };
 
 FaultBucket::FaultBucket(Environment& environment, Bucket& inner)
