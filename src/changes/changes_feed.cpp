@@ -66,6 +66,7 @@ class ChangesFeed::State {
   FeedHub::Interest interest() const;
   Task<Result<Outcome>> pass();
   Selection select(const ChannelPlan& plan, const MergedPages& merged, Sequence stable) const;
+  ReadMode mode_of_reading(Sequence stable) const;
   bool was_sent(const Change& change) const;
   void commit(const Selection& selection, Outcome& outcome, Sequence stable);
   void trim();
@@ -169,9 +170,9 @@ Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
   has_begun_ = true;
   position_.begin_pass(start.stable);
   const ChannelPlan plan = plan_channels(channels_, position_, start.stable);
-  HG_CO_TRY(const auto pages,
-            co_await source_.cache_reader().read(
-                start, mode_, plan.queries(), position_.read_limit(source_.settings().max_early)));
+  HG_CO_TRY(const auto pages, co_await source_.cache_reader().read(
+                                  start, mode_of_reading(start.stable), plan.queries(),
+                                  position_.read_limit(source_.settings().max_early)));
   const MergedPages merged = merge_pages(plan, pages);
   Selection selection = select(plan, merged, start.stable);
 
@@ -191,6 +192,12 @@ Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
   co_return outcome;
 }
 
+// A client that comes from mode available has seen entries above stable: what one of them
+// supersedes must not be sent any more.
+ReadMode ChangesFeed::State::mode_of_reading(Sequence stable) const {
+  return position_.high() > stable ? ReadMode::available : mode_;
+}
+
 bool ChangesFeed::State::was_sent(const Change& change) const {
   const auto sent = sent_.find(change.entry().doc_id.text());
   return sent != sent_.end() && sent->second >= change.sequence();
@@ -204,6 +211,7 @@ ChangesFeed::State::Selection ChangesFeed::State::select(const ChannelPlan& plan
   std::size_t early = sent_.size();
   for (const Change& change : merged.changes) {
     if (change.place > merged.bound) break;
+    if (mode_ == ReadMode::stable && change.sequence() > stable) break;
     if (selection.picked.size() == batch_rows()) {
       selection.is_cut = true;
       return selection;

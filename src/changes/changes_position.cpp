@@ -62,7 +62,8 @@ SequenceId ChangesPosition::id_of(const ChangesPlace& place, Sequence stable) co
   if (place.is_backfill()) return shortest({stable, place.major, place.minor});
   const Sequence low = std::min(place.major, stable);
   const bool is_far = high_ > low && high_.value() - low.value() > kLookAhead;
-  return shortest({low, kAbsent, is_far ? std::max(high_, place.major) : place.major});
+  const bool tells_high = high_ > stable || is_far;
+  return shortest({low, kAbsent, tells_high ? std::max(high_, place.major) : place.major});
 }
 
 SequenceId ChangesPosition::id() const {

@@ -27,7 +27,8 @@ struct ChangesPlace {
 class ChangesPosition {
  public:
   /// A feed reads at least so many entries ahead and leaves out what a newer one of them
-  /// supersedes. A client that has seen entries further ahead is given a sequence id that says so.
+  /// supersedes. A client that has seen entries further ahead, or above stable, is given sequence
+  /// ids that say so.
   static constexpr std::uint64_t kLookAhead = 1'000;
 
   ChangesPosition() = default;
@@ -54,7 +55,9 @@ class ChangesPosition {
   /// Everything up to `place` was sent or does not concern the client. `stable` is the pass's.
   void advance(const ChangesPlace& place, Sequence stable);
 
-  /// Sequence id of a row, a safe `since`: `place` has been reached in a pass with `stable`.
+  /// Sequence id of a row, a safe `since`: `place` has been reached in a pass with `stable`. For a
+  /// late entry it names high(), not the entry: whoever goes on from there must be known to have
+  /// seen so much.
   SequenceId id_of(const ChangesPlace& place, Sequence stable) const;
   /// The position as a safe `since`.
   SequenceId id() const;
