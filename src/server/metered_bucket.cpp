@@ -25,6 +25,19 @@ std::optional<WriteStage> stage_of(const std::vector<Operation>& operations) {
   }
 }
 
+ReadKind read_kind_of(KeyKind kind) {
+  switch (kind) {
+    case KeyKind::document:
+    case KeyKind::revision_body:
+    case KeyKind::attachment:
+      return ReadKind::document;
+    case KeyKind::principal:
+      return ReadKind::principal;
+    default:
+      return kind >= KeyKind::block ? ReadKind::cache : ReadKind::other;
+  }
+}
+
 }  // namespace
 
 void DurationHistogram::add(std::chrono::nanoseconds duration) {
@@ -36,9 +49,15 @@ void DurationHistogram::add(std::chrono::nanoseconds duration) {
 
 Task<std::vector<Reply>> MeteredBucket::pipeline(std::vector<Operation> operations,
                                                  Deadline deadline) {
+  for (const Operation& operation : operations)
+    if (!is_write(operation)) count_read(key_of(operation).kind);
   const auto stage = stage_of(operations);
   if (!stage) return inner_.pipeline(std::move(operations), deadline);
   return timed(std::move(operations), deadline, *stage);
+}
+
+void MeteredBucket::count_read(KeyKind kind) {
+  ++reads_[static_cast<std::size_t>(read_kind_of(kind))];
 }
 
 Task<std::vector<Reply>> MeteredBucket::timed(std::vector<Operation> operations, Deadline deadline,

@@ -23,8 +23,12 @@ struct DurationHistogram {
   void add(std::chrono::nanoseconds duration);
 };
 
-/// Times the write stages that pass through to another bucket. Confined to its executor; `inner`
-/// and the environment must outlive it.
+/// What reads at the bucket are for, by the kind of their key.
+enum class ReadKind : std::uint8_t { document, principal, cache, other };
+inline constexpr std::size_t kReadKinds = 4;
+
+/// Times the write stages, and counts the reads, that pass through to another bucket. Confined to
+/// its executor; `inner` and the environment must outlive it.
 class MeteredBucket final : public Bucket {
  public:
   MeteredBucket(Environment& environment, Bucket& inner)
@@ -33,9 +37,12 @@ class MeteredBucket final : public Bucket {
   const DurationHistogram& histogram(WriteStage stage) const {
     return histograms_[static_cast<std::size_t>(stage)];
   }
+  /// Keys asked for, and pages of scans.
+  std::uint64_t reads(ReadKind kind) const { return reads_[static_cast<std::size_t>(kind)]; }
 
   Task<std::vector<Reply>> pipeline(std::vector<Operation> operations, Deadline deadline) override;
   Task<Result<ScanPage>> scan(Scan scan, Deadline deadline) override {
+    count_read(scan.kind);
     return inner_.scan(std::move(scan), deadline);
   }
   Task<Result<std::vector<HistoryId>>> barrier(Deadline deadline) override {
@@ -55,10 +62,12 @@ class MeteredBucket final : public Bucket {
  private:
   Task<std::vector<Reply>> timed(std::vector<Operation> operations, Deadline deadline,
                                  WriteStage stage);
+  void count_read(KeyKind kind);
 
   Environment& environment_;
   Bucket& inner_;
   std::array<DurationHistogram, kWriteStages> histograms_;
+  std::array<std::uint64_t, kReadKinds> reads_{};
 };
 
 }  // namespace headgate

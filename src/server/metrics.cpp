@@ -180,7 +180,12 @@ void add_http(Page& page, const FrontEnd& front_end) {
   }
 }
 
-void add_write_stages(Page& page, const MeteredBucket& bucket) {
+void add_bucket(Page& page, const MeteredBucket& bucket) {
+  page.counter("store_reads_total", "Keys and pages of scans read at the store, by kind")
+      .add(bucket.reads(ReadKind::document), {{"kind", "document"}})
+      .add(bucket.reads(ReadKind::principal), {{"kind", "principal"}})
+      .add(bucket.reads(ReadKind::cache), {{"kind", "cache"}})
+      .add(bucket.reads(ReadKind::other), {{"kind", "other"}});
   page.histogram("write_stage_seconds", "Duration of the stages of writes at the store")
       .add(bucket.histogram(WriteStage::document), {{"stage", "document"}})
       .add(bucket.histogram(WriteStage::cache_blocks), {{"stage", "cache_blocks"}})
@@ -194,7 +199,7 @@ std::string metrics_text(FrontEnd& front_end, const RocksStore& store, const Wor
   add_databases(page, front_end.databases());
   add_store(page, store, workers);
   add_http(page, front_end);
-  add_write_stages(page, front_end.bucket());
+  add_bucket(page, front_end.bucket());
   return page.text();
 }
 
