@@ -201,7 +201,6 @@ Errc Committer::write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync) {
 
 Errc Committer::failed(const rocksdb::Status& status) {
   log(LogLevel::critical, "store.write_failed", {{"status", status.ToString()}});
-  states_.clear();
   if (status.IsNoSpace()) {
     // The end of the batch is missing in the log: it is not done, and no open will find it.
     must_reopen_ = true;

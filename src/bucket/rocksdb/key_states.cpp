@@ -23,9 +23,4 @@ void KeyStates::put(std::string_view stored_key, const KeyState& state) {
   by_use_.pop_back();
 }
 
-void KeyStates::clear() {
-  entries_.clear();
-  by_use_.clear();
-}
-
 }  // namespace headgate

@@ -15,7 +15,7 @@ namespace headgate {
 /// What the committer must know of a key to carry out a write.
 struct KeyState {
   bool is_there = false;     ///< header.is_removed or nothing stored: false
-  ValueHeader header;        ///< kept for removed values: their feed position
+  ValueHeader header = {};   ///< kept for removed values: their feed position
   std::uint64_t number = 0;  ///< a counter's value, else the count of bytes
 };
 
@@ -25,10 +25,9 @@ class KeyStates {
  public:
   explicit KeyStates(std::size_t capacity) : capacity_(capacity) {}
 
-  /// Null if unknown. Valid until the next put() or clear().
+  /// Null if unknown. Valid until the next put().
   const KeyState* find(std::string_view stored_key);
   void put(std::string_view stored_key, const KeyState& state);
-  void clear();
 
  private:
   using Entry = std::pair<std::string, KeyState>;

@@ -245,9 +245,8 @@ void PendingBatch::emit_entry(const PendingKey& key, rocksdb::WriteBatch& batch)
 
 void PendingBatch::keep_states() {
   engine_.version_limit = limit_;
-  if (!dropped_.empty()) states_.clear();
   for (const PendingKey& key : keys_) {
-    if (key.family == Family::cache && dropped_.empty()) states_.put(key.stored, key.state);
+    if (key.family == Family::cache) states_.put(key.stored, key.state);
   }
 }
 
