@@ -26,6 +26,8 @@ class OwnedRecord {
   Task<Result<void>> store(std::string value, WriteOptions options = {});
 
  private:
+  Task<Result<void>> store_one(std::string value, WriteOptions options);
+
   Environment& environment_;
   Bucket& bucket_;
   const Key key_;

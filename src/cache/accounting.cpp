@@ -43,8 +43,4 @@ std::vector<DeadRanges::Range> Accounting::gaps(Sequence upto) const {
   return found;
 }
 
-bool Accounting::has_gap(Sequence upto) const {
-  return upto > stable_ && !gaps(upto).empty();
-}
-
 }  // namespace headgate

@@ -25,7 +25,8 @@ class Accounting {
   Sequence stable() const { return stable_; }
   /// What is not accounted for in (stable(), upto], ascending.
   std::vector<DeadRanges::Range> gaps(Sequence upto) const;
-  bool has_gap(Sequence upto) const;
+  /// The number after stable() always is one.
+  bool has_gap(Sequence upto) const { return upto > stable_; }
 
  private:
   Sequence stable_;

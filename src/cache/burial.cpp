@@ -74,7 +74,10 @@ Task<Result<Burial::Outcome>> Burial::bury(Sequence first, Sequence last) {
     if (from < at.sequence)
       HG_CO_CHECK(co_await bury_empty({from, at.sequence.previous()}, outcome));
     from = at.sequence.next();
-    HG_CO_TRY(auto document, SequenceDocument::decode(at.sequence, at.reply.bytes));
+    auto decoded = SequenceDocument::decode(at.sequence, at.reply.bytes);
+    // What nobody can read is as good as dead: it becomes so, or readers would stumble for ever.
+    if (!decoded) HG_CO_CHECK(co_await kill({SequenceDocument::dead(at.sequence), at.reply.cas}));
+    SequenceDocument document = decoded ? *std::move(decoded) : SequenceDocument::dead(at.sequence);
     if (document.is_dead || stable_.dead_ranges().contains(at.sequence))
       outcome.dead.push_back({at.sequence, at.sequence});
     else

@@ -11,6 +11,7 @@
 
 #include "base/manual_environment.hpp"
 #include "base/task_scope.hpp"
+#include "bucket/decorator/fault_bucket.hpp"
 #include "bucket/memory/memory_bucket.hpp"
 #include "cache/cache_writer.hpp"
 
@@ -174,9 +175,13 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
   void channels_changed(const std::vector<ChannelId>& channels) override {
     for (const ChannelId& channel : channels) ++wakes_[channel];
   }
-  void stable_advanced(Sequence, const std::vector<ChannelId>&) override {}
+  void stable_advanced(Sequence, const std::vector<ChannelId>& channels) override {
+    advanced_.insert(channels.begin(), channels.end());
+  }
 
   Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) override {
+    if (const auto broken = broken_.find(key.name); broken != broken_.end())
+      co_return broken->second;
     Doc& doc = docs_.at(key.name);
     if (doc.cas != cas) co_return Result<void>();
     ++resequences_;
@@ -218,8 +223,10 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
   ManualEnvironment env_;
   MemoryStore base_store_;
   MemoryStore cache_store_;
-  MemoryBucket base_{env_, base_store_};
-  MemoryBucket cache_{env_, cache_store_};
+  MemoryBucket base_memory_{env_, base_store_};
+  MemoryBucket cache_memory_{env_, cache_store_};
+  FaultBucket base_{env_, base_memory_};  // without a fault, transparent
+  FaultBucket cache_{env_, cache_memory_};
   std::unique_ptr<CacheSpace> space_;
   std::unique_ptr<SequenceAllocator> allocator_;
   std::unique_ptr<CacheReader> reader_;
@@ -227,6 +234,8 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
   std::unique_ptr<CacheWriter> writer_;
   std::map<std::string, Doc> docs_;
   std::map<ChannelId, int> wakes_;
+  std::set<ChannelId> advanced_;        // of all advances of stable
+  std::map<std::string, Errc> broken_;  // documents that cannot be resequenced
   int revision_ = 0;
   int resequences_ = 0;
 };

@@ -193,8 +193,10 @@ TEST_P(CacheReaderTest, PropertyBlocksHoldWhatAPlainSetHolds) {
     std::uint64_t keys_read = 0;
     auto warm = make_channel_blocks(space, channel, keys_read);
     std::set<BlockEntry> oracle;
-    const auto batches = *rc::gen::resize(25, rc::gen::container<std::vector<std::vector<std::uint16_t>>>(
-        rc::gen::container<std::vector<std::uint16_t>>(rc::gen::inRange<std::uint16_t>(1, 200))));
+    const auto batches =
+        *rc::gen::resize(25, rc::gen::container<std::vector<std::vector<std::uint16_t>>>(
+                                 rc::gen::container<std::vector<std::uint16_t>>(
+                                     rc::gen::inRange<std::uint16_t>(1, 200))));
     std::unique_ptr<BlockWriter> writer = make_block_writer(space);
     for (const auto& batch : batches) {
       if (batch.empty()) continue;

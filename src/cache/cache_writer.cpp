@@ -24,6 +24,10 @@ constexpr std::size_t kFeedBatch = 512;
 constexpr std::size_t kLookAtOnce = 1'000;
 // Channels to wake are remembered for so many writes above stable; beyond, all feeds are woken.
 constexpr std::size_t kChannelsRemembered = 100'000;
+// Beyond, the feed is not read on until some of what it showed is settled.
+constexpr std::size_t kPendingMost = 10'000;
+// The bound of what may be missing is noted so many times in one gap timeout.
+constexpr int kBoundsNoted = 64;
 constexpr milliseconds kFirstLook{1};
 constexpr milliseconds kLongestLook{64};
 constexpr milliseconds kRetry{100};
@@ -46,6 +50,12 @@ bool is_listed(const RecentSequence& earlier, const FeedRecord& record,
                      [&](const Grant& g) { return g.principal == principal; }))
       return false;
   return true;
+}
+
+// Trying again would not help.
+bool is_permanent(Errc code) {
+  return code == Errc::corrupted || code == Errc::unsupported || code == Errc::invalid_argument ||
+         code == Errc::too_large || code == Errc::internal;
 }
 
 bool has_marks(const RecentSequence& earlier) {
@@ -74,16 +84,19 @@ class CacheWriter::State {
 
   Task<Result<void>> start();
   Task<void> stop();
+  Sequence stable() const { return stable_.record().stable; }
   Statistics statistics() const;
 
  private:
   // A feed entry that is not settled yet.
   struct Pending {
     FeedEntry entry;
-    FeedRecord record;
+    FeedRecord record;  // empty if it could not be read
+    bool is_unreadable = false;
     TimePoint met;
     TimePoint next_look;
     milliseconds pause = kFirstLook;
+    bool has_failed = false;
   };
   using Place = std::pair<PartitionNumber, PartitionPosition>;
   using Documents = std::unordered_map<Sequence, std::shared_ptr<const SequenceDocument>>;
@@ -98,11 +111,17 @@ class CacheWriter::State {
   // Reading.
   Task<Result<void>> open();
   Task<Result<bool>> read_feed(Deadline deadline);
-  Result<void> take(FeedEntry entry);
+  void take(FeedEntry entry);
+  void take_released(FeedEntry entry);
+  void report_unreadable(const FeedEntry& entry, const Error& why);
+  bool is_caught_up(const FeedPositions& heads) const;
+  bool has_read(const FeedPositions& heads) const;
   Task<Result<bool>> is_drained();
 
   // Looking.
   Task<Result<void>> look();
+  std::vector<Place> take_due() const;
+  Task<Result<void>> look_at(Place place, const Documents& documents, std::vector<Place>& repairs);
   Task<Result<Documents>> load_documents(const std::vector<Place>& places);
   Judgement judge(const Pending& pending, const Documents& documents) const;
   bool is_same_write(const Pending& pending, const SequenceDocument& document) const;
@@ -110,13 +129,16 @@ class CacheWriter::State {
   Task<Result<void>> repair(std::vector<Place> places);
   Task<Result<void>> resequence(Place place, std::vector<Sequence> unlisted);
   void settle(Place place);
+  void remember_channels(const Pending& pending);
   void look_later(Place place);
+  void fail(Place place, const Error& why);
   std::chrono::nanoseconds repair_delay() const;
 
   // Closing and publishing.
   Task<Result<void>> bury_released();
   Task<Result<void>> close_gaps();
   Task<Result<void>> close_gap(DeadRanges::Range gap);
+  Task<Result<void>> close_live(Burial::Live live);
   void note_bound();
   Sequence closable() const;
   Task<Result<void>> publish();
@@ -136,6 +158,7 @@ class CacheWriter::State {
   Accounting accounting_;
   FeedWalk walk_;
   std::map<Place, Pending> pending_;
+  std::set<std::pair<TimePoint, Place>> looks_;  // when to look at each of them
   std::map<Place, ReleasedRange> released_;
   std::map<Sequence, std::vector<ChannelId>> channels_above_;
   bool has_forgotten_channels_ = false;
@@ -143,6 +166,7 @@ class CacheWriter::State {
   // How large numbers were at which time: what was handed out gap_timeout ago should be here.
   std::deque<std::pair<TimePoint, Sequence>> bounds_;
   TimePoint last_published_{};
+  bool must_open_ = false;  // a history has changed
   bool is_starting_ = false;
   bool is_stopping_ = false;
   Statistics statistics_;
@@ -159,23 +183,45 @@ Task<Result<void>> CacheWriter::State::open() {
   accounting_ = Accounting(stable_.record().stable);
   walk_.clear();
   pending_.clear();
+  looks_.clear();
   released_.clear();
   channels_above_.clear();
   bounds_.clear();
   FeedPositions from = stable_.record().checkpoint;
   if (from.size() != d_.base.partition_count()) from.clear();
   HG_CO_TRY(feed_, d_.base.open_feed(d_.space.database, from));
+  must_open_ = false;
   co_return Result<void>();
 }
 
+// All entries up to `heads` are settled.
+bool CacheWriter::State::is_caught_up(const FeedPositions& heads) const {
+  const auto is_open_up_to_head = [&](const auto& entries, PartitionNumber partition) {
+    const auto first = entries.lower_bound({partition, PartitionPosition()});
+    return first != entries.end() && first->first.first == partition &&
+           first->first.second <= heads[partition.value()].position;
+  };
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    const PartitionNumber partition(static_cast<std::uint32_t>(i));
+    if (is_open_up_to_head(pending_, partition) || is_open_up_to_head(released_, partition))
+      return false;
+  }
+  return true;
+}
+
 // Nobody else is at work on what an earlier process left: it is repaired at once, and the rest of
-// that process's numbers is closed (fault-model, end of section 3).
+// that process's numbers is closed (fault-model, end of section 3). What cannot be repaired now
+// holds stable back, but not the start; nor do writes that come meanwhile.
 Task<Result<void>> CacheWriter::State::start() {
   is_starting_ = true;
   HG_CO_CHECK(co_await open());
+  HG_CO_TRY(const FeedPositions heads, co_await feed_->heads(d_.space.deadline()));
+  TimePoint read_at = env_.now();
   while (true) {
-    HG_CO_TRY(const bool is_done, co_await is_drained());
-    if (is_done && pending_.empty() && released_.empty()) break;
+    const bool is_read = has_read(heads);
+    if (!is_read) read_at = env_.now();
+    if (is_read && is_caught_up(heads)) break;
+    if (env_.now() >= read_at + d_.space.settings.operation_timeout) break;
     HG_CO_CHECK(co_await turn(env_.now()));
     if (!pending_.empty()) co_await env_.sleep_for(kFirstLook);
   }
@@ -202,7 +248,8 @@ Task<void> CacheWriter::State::stop() {
 
 Task<void> CacheWriter::State::run() {
   while (!is_stopping_) {
-    const auto done = co_await turn(next_deadline());
+    // A new history: what was known of the old one is void, walk again from the checkpoint.
+    const auto done = must_open_ ? co_await open() : co_await turn(next_deadline());
     if (done) continue;
     const Errc code = done.error().code;
     log(LogLevel::warning, "cache_writer.turn_failed",
@@ -210,30 +257,28 @@ Task<void> CacheWriter::State::run() {
          {"error", std::string(to_string(code))},
          {"what", done.error().context}});
     if (code == Errc::fenced) co_return;  // another one is in charge (R14)
+    must_open_ = must_open_ || code == Errc::rolled_back;
     co_await env_.sleep_for(kRetry);
-    // A new history: what was known of the old one is void, walk again from the checkpoint.
-    if (code == Errc::rolled_back) {
-      if (const auto opened = co_await open(); !opened)
-        log(LogLevel::warning, "cache_writer.open_failed", {{"what", opened.error().context}});
-    }
   }
 }
 
+// A step that fails does not keep the later ones from what can be done: what is accounted for is
+// published all the same.
 Task<Result<void>> CacheWriter::State::turn(Deadline read_until) {
   note_bound();
   HG_CO_CHECK(co_await read_feed(read_until));
-  HG_CO_CHECK(co_await look());
-  HG_CO_CHECK(co_await bury_released());
-  HG_CO_CHECK(co_await close_gaps());
+  auto done = co_await look();
+  if (auto buried = co_await bury_released(); !buried) done = std::move(buried);
+  if (auto closed = co_await close_gaps(); !closed) done = std::move(closed);
   const bool is_due = env_.now() - last_published_ >= d_.space.settings.publish_interval;
   if (is_due && !is_starting_ && accounting_.stable() > stable_.record().stable)
     HG_CO_CHECK(co_await publish());
-  co_return Result<void>();
+  co_return done;
 }
 
 Deadline CacheWriter::State::next_deadline() const {
   Deadline next = env_.now() + d_.space.settings.poll;
-  for (const auto& [place, pending] : pending_) next = std::min(next, pending.next_look);
+  if (!looks_.empty()) next = std::min(next, looks_.begin()->first);
   if (accounting_.stable() > stable_.record().stable)
     next = std::min(next, last_published_ + d_.space.settings.publish_interval);
   return next;
@@ -242,37 +287,63 @@ Deadline CacheWriter::State::next_deadline() const {
 // --- Reading the feed ----------------------------------------------------------------------------
 
 Task<Result<bool>> CacheWriter::State::read_feed(Deadline deadline) {
+  if (pending_.size() >= kPendingMost) {
+    co_await env_.sleep_until(std::min(deadline, looks_.begin()->first));
+    co_return false;
+  }
   HG_CO_TRY(auto entries, co_await feed_->next(kFeedBatch, deadline));
   const bool has_any = !entries.empty();
-  for (FeedEntry& entry : entries) HG_CO_CHECK(take(std::move(entry)));
+  for (FeedEntry& entry : entries) take(std::move(entry));
   co_return has_any;
 }
 
-Result<void> CacheWriter::State::take(FeedEntry entry) {
+void CacheWriter::State::take(FeedEntry entry) {
   ++statistics_.entries;
   const Place place{entry.partition, entry.position};
-  if (entry.is_removal) return {};
-  if (entry.key.kind == KeyKind::released) {
-    HG_TRY(const auto range, ReleasedRange::decode(entry.bytes));
-    walk_.meet(entry, range.last);
-    released_.insert_or_assign(place, range);
-    return {};
-  }
-  HG_TRY(auto record, FeedRecord::decode(entry.bytes));
-  const Sequence sequence = record.entry.sequence;
+  if (entry.is_removal) return;
+  if (entry.key.kind == KeyKind::released) return take_released(std::move(entry));
+  auto record = FeedRecord::decode(entry.bytes);
+  if (!record) report_unreadable(entry, record.error());
+  Pending pending;
+  pending.is_unreadable = !record;
+  if (record) pending.record = *std::move(record);
+  const Sequence sequence = pending.record.entry.sequence;
   largest_seen_ = std::max(largest_seen_, sequence);
   walk_.meet(entry, sequence);
-  pending_.insert_or_assign(
-      place, Pending{std::move(entry), std::move(record), env_.now(), env_.now(), kFirstLook});
-  return {};
+  pending.entry = std::move(entry);
+  pending.met = pending.next_look = env_.now();
+  if (const auto again = pending_.find(place); again != pending_.end())
+    looks_.erase({again->second.next_look, place});
+  looks_.insert({pending.next_look, place});
+  pending_.insert_or_assign(place, std::move(pending));
+}
+
+void CacheWriter::State::take_released(FeedEntry entry) {
+  const auto range = ReleasedRange::decode(entry.bytes);
+  // What it would have told is told by the gap timeout.
+  if (!range) return report_unreadable(entry, range.error());
+  walk_.meet(entry, range->last);
+  released_.insert_or_assign(Place{entry.partition, entry.position}, *range);
+}
+
+void CacheWriter::State::report_unreadable(const FeedEntry& entry, const Error& why) {
+  ++statistics_.unreadable;
+  log(LogLevel::error, "cache_writer.unreadable_feed_entry",
+      {{"database", fmt::to_string(d_.space.database.value())},
+       {"key", entry.key.name},
+       {"why", why.context}});
+}
+
+bool CacheWriter::State::has_read(const FeedPositions& heads) const {
+  const FeedPositions at = feed_->positions();
+  for (std::size_t i = 0; i < heads.size(); ++i)
+    if (at.at(i).position < heads[i].position) return false;
+  return true;
 }
 
 Task<Result<bool>> CacheWriter::State::is_drained() {
   HG_CO_TRY(const FeedPositions heads, co_await feed_->heads(d_.space.deadline()));
-  const FeedPositions at = feed_->positions();
-  for (std::size_t i = 0; i < heads.size(); ++i)
-    if (at.at(i).position < heads[i].position) co_return false;
-  co_return true;
+  co_return has_read(heads);
 }
 
 // --- Looking at entries --------------------------------------------------------------------------
@@ -283,33 +354,44 @@ std::chrono::nanoseconds CacheWriter::State::repair_delay() const {
   return d_.space.settings.repair_delay;
 }
 
-Task<Result<void>> CacheWriter::State::look() {
+std::vector<CacheWriter::State::Place> CacheWriter::State::take_due() const {
   std::vector<Place> due;
-  for (const auto& [place, pending] : pending_) {
-    if (due.size() == kLookAtOnce) break;
-    if (pending.next_look <= env_.now()) due.push_back(place);
+  for (const auto& [when, place] : looks_) {
+    if (due.size() == kLookAtOnce || when > env_.now()) break;
+    due.push_back(place);
   }
+  return due;
+}
+
+Task<Result<void>> CacheWriter::State::look() {
+  const std::vector<Place> due = take_due();
   if (due.empty()) co_return Result<void>();
   HG_CO_TRY(const Documents documents, co_await load_documents(due));
   std::vector<Place> repairs;
   for (const Place& place : due) {
-    Judgement judgement = judge(pending_.at(place), documents);
-    if (judgement.verdict == Verdict::wait) {
-      look_later(place);
-      continue;
-    }
-    HG_CO_TRY(const bool is_buried, co_await bury_each(std::move(judgement.absent)));
-    if (!is_buried) {
-      look_later(place);  // somebody inserted a document meanwhile: judge again
-    } else if (judgement.verdict == Verdict::resequence) {
-      HG_CO_CHECK(co_await resequence(place, std::move(judgement.unlisted)));
-    } else if (judgement.verdict == Verdict::repair) {
-      repairs.push_back(place);
-    } else {
-      settle(place);
-    }
+    const auto done = co_await look_at(place, documents, repairs);
+    if (!done) fail(place, done.error());
   }
   co_return co_await repair(std::move(repairs));
+}
+
+Task<Result<void>> CacheWriter::State::look_at(Place place, const Documents& documents,
+                                               std::vector<Place>& repairs) {
+  Judgement judgement = judge(pending_.at(place), documents);
+  bool can_go_on = judgement.verdict != Verdict::wait;
+  if (can_go_on) {
+    HG_CO_TRY(can_go_on, co_await bury_each(std::move(judgement.absent)));
+  }
+  if (!can_go_on) {
+    look_later(place);  // or somebody inserted a document meanwhile: judge again
+  } else if (judgement.verdict == Verdict::resequence) {
+    HG_CO_CHECK(co_await resequence(place, std::move(judgement.unlisted)));
+  } else if (judgement.verdict == Verdict::repair) {
+    repairs.push_back(place);
+  } else {
+    settle(place);
+  }
+  co_return Result<void>();
 }
 
 // The documents that the entries' judgement needs: their own, and those of recent numbers that are
@@ -318,6 +400,7 @@ Task<Result<CacheWriter::State::Documents>> CacheWriter::State::load_documents(
     const std::vector<Place>& places) {
   std::set<Sequence> wanted;
   for (const Place& place : places) {
+    if (pending_.at(place).is_unreadable) continue;
     const FeedRecord& record = pending_.at(place).record;
     wanted.insert(record.entry.sequence);
     for (const RecentSequence& earlier : record.recent)
@@ -339,8 +422,13 @@ Task<Result<CacheWriter::State::Documents>> CacheWriter::State::load_documents(
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (replies[i].status == Errc::not_found) continue;
     if (!replies[i].ok()) co_return Error{replies[i].status, "reading sequence documents"};
-    HG_CO_TRY(auto document, SequenceDocument::decode(missing[i], replies[i].bytes));
-    documents[missing[i]] = std::make_shared<const SequenceDocument>(std::move(document));
+    auto document = SequenceDocument::decode(missing[i], replies[i].bytes);
+    if (!document) {  // nobody will ever read it: it is buried
+      ++statistics_.unreadable;
+      HG_CO_CHECK(co_await burial_.bury(missing[i], missing[i]));
+      document = SequenceDocument::dead(missing[i]);
+    }
+    documents[missing[i]] = std::make_shared<const SequenceDocument>(*std::move(document));
   }
   co_return documents;
 }
@@ -363,16 +451,21 @@ CacheWriter::State::Judgement CacheWriter::State::judge(const Pending& pending,
   const Sequence stable = accounting_.stable();
   const bool may_be_at_work = env_.now() < pending.met + repair_delay();
   Judgement judgement;
+  if (pending.is_unreadable) judgement.verdict = Verdict::resequence;
+  if (pending.is_unreadable) return judgement;
   for (const RecentSequence& earlier : pending.record.recent) {
     if (earlier.sequence <= stable && !has_marks(earlier)) continue;
     const SequenceDocument* document = find(earlier.sequence);
-    const bool is_unlisted = has_marks(earlier) && !is_listed(earlier, pending.record, document);
-    if (is_unlisted && document == nullptr && may_be_at_work) {
+    // No reader sees what is listed in a buried range.
+    const bool is_buried = stable_.dead_ranges().contains(earlier.sequence);
+    const bool is_unlisted =
+        has_marks(earlier) && (is_buried || !is_listed(earlier, pending.record, document));
+    if (is_unlisted && document == nullptr && !is_buried && may_be_at_work) {
       judgement.verdict = Verdict::wait;
       return judgement;
     }
     if (is_unlisted) judgement.unlisted.push_back(earlier.sequence);
-    if (document == nullptr) judgement.absent.push_back(earlier.sequence);
+    if (document == nullptr && !is_buried) judgement.absent.push_back(earlier.sequence);
   }
 
   const Sequence sequence = pending.record.entry.sequence;
@@ -441,23 +534,59 @@ Task<Result<void>> CacheWriter::State::resequence(Place place, std::vector<Seque
 
 void CacheWriter::State::settle(Place place) {
   const Pending& pending = pending_.at(place);
-  const Sequence sequence = pending.record.entry.sequence;
+  remember_channels(pending);
+  accounting_.account(pending.record.entry.sequence);
+  for (const RecentSequence& earlier : pending.record.recent) accounting_.account(earlier.sequence);
+  walk_.settle(place.first, place.second);
+  looks_.erase({pending.next_look, place});
+  pending_.erase(place);
+}
+
+// Whose feeds of mode stable are woken when stable passes the entry's numbers; the removals at an
+// earlier one may have been on the feed under no other entry than this.
+void CacheWriter::State::remember_channels(const Pending& pending) {
   if (channels_above_.size() >= kChannelsRemembered) {
     channels_above_.clear();
     has_forgotten_channels_ = true;
   }
-  if (sequence > stable_.record().stable)
-    channels_above_[sequence] = channels_of(pending.record.entry);
-  accounting_.account(sequence);
-  for (const RecentSequence& earlier : pending.record.recent) accounting_.account(earlier.sequence);
-  walk_.settle(place.first, place.second);
-  pending_.erase(place);
+  const Sequence stable = stable_.record().stable;
+  const CacheEntry& entry = pending.record.entry;
+  if (entry.sequence > stable) channels_above_[entry.sequence] = channels_of(entry);
+  for (const RecentSequence& earlier : pending.record.recent) {
+    if (earlier.sequence <= stable || !has_marks(earlier)) continue;
+    std::vector<ChannelId>& channels = channels_above_[earlier.sequence];
+    channels.insert(channels.end(), earlier.removals.begin(), earlier.removals.end());
+    channels.insert(channels.end(), earlier.grants.begin(), earlier.grants.end());
+  }
 }
 
 void CacheWriter::State::look_later(Place place) {
   Pending& pending = pending_.at(place);
+  looks_.erase({pending.next_look, place});
   pending.next_look = env_.now() + pending.pause;
   pending.pause = std::min(kLongestLook, pending.pause * 2);
+  looks_.insert({pending.next_look, place});
+}
+
+// One write that cannot be repaired keeps nobody else waiting. What trying again would not cure is
+// given up: its number is closed as a gap.
+void CacheWriter::State::fail(Place place, const Error& why) {
+  Pending& pending = pending_.at(place);
+  const bool is_given_up = is_permanent(why.code);
+  if (is_given_up || !pending.has_failed)
+    log(is_given_up ? LogLevel::error : LogLevel::warning,
+        is_given_up ? "cache_writer.gave_up" : "cache_writer.repair_failed",
+        {{"database", fmt::to_string(d_.space.database.value())},
+         {"key", pending.entry.key.name},
+         {"error", std::string(to_string(why.code))},
+         {"what", why.context}});
+  pending.has_failed = true;
+  ++statistics_.failures;
+  if (!is_given_up) return look_later(place);
+  ++statistics_.given_up;
+  walk_.settle(place.first, place.second);
+  looks_.erase({pending.next_look, place});
+  pending_.erase(place);
 }
 
 // --- Gaps ----------------------------------------------------------------------------------------
@@ -477,12 +606,14 @@ Task<Result<void>> CacheWriter::State::bury_released() {
 }
 
 void CacheWriter::State::note_bound() {
+  const auto timeout = d_.space.settings.gap_timeout;
   const Sequence bound = std::max(d_.allocator.highest(), largest_seen_);
-  if (bounds_.empty() || bounds_.back().second != bound) bounds_.emplace_back(env_.now(), bound);
-  const TimePoint old = env_.now() - d_.space.settings.gap_timeout;
+  // A busy database's bound is another one in every turn: only some are noted.
+  if (bounds_.empty() || (bounds_.back().second != bound &&
+                          env_.now() - bounds_.back().first >= timeout / kBoundsNoted))
+    bounds_.emplace_back(env_.now(), bound);
+  const TimePoint old = env_.now() - timeout;
   while (bounds_.size() > 1 && bounds_[1].first <= old) bounds_.pop_front();
-  // A busy database notes one bound a turn; more than this many only blur the time-out.
-  if (bounds_.size() > kLookAtOnce) bounds_.erase(bounds_.begin() + 1);
 }
 
 // Numbers that are old enough to be missed (R8), or that no living process can still use.
@@ -503,24 +634,39 @@ Task<Result<void>> CacheWriter::State::close_gaps() {
     known.account(pending.record.entry.sequence);
     for (const RecentSequence& earlier : pending.record.recent) known.account(earlier.sequence);
   }
-  for (const DeadRanges::Range& gap : known.gaps(upto)) HG_CO_CHECK(co_await close_gap(gap));
-  co_return Result<void>();
+  Result<void> done;
+  for (const DeadRanges::Range& gap : known.gaps(upto))
+    if (auto closed = co_await close_gap(gap); !closed) done = std::move(closed);
+  co_return done;
 }
 
 Task<Result<void>> CacheWriter::State::close_gap(DeadRanges::Range gap) {
   HG_CO_TRY(auto outcome, co_await burial_.bury(gap.first, gap.last));
   for (const auto& dead : outcome.dead) accounting_.account(dead.first, dead.last);
-  for (Burial::Live& live : outcome.live) {
-    HG_CO_TRY(const bool is_held, co_await d_.repair.holds(live.document.entry));
-    if (is_held) continue;  // its feed entry is still to come
-    const Sequence sequence = live.document.entry.sequence;
-    HG_CO_CHECK(co_await d_.repair.resequence_present(live.document.entry));
-    HG_CO_CHECK(co_await burial_.kill(std::move(live)));
-    d_.reader.learn(sequence,
-                    std::make_shared<const SequenceDocument>(SequenceDocument::dead(sequence)));
-    accounting_.account(sequence);
-  }
   if (!outcome.dead.empty()) ++statistics_.gaps_closed;
+  Result<void> done;
+  for (Burial::Live& live : outcome.live)
+    if (auto closed = co_await close_live(std::move(live)); !closed) done = std::move(closed);
+  co_return done;
+}
+
+// A gap with a live sequence document (R8).
+Task<Result<void>> CacheWriter::State::close_live(Burial::Live live) {
+  const Sequence sequence = live.document.entry.sequence;
+  const auto is_held = co_await d_.repair.holds(live.document.entry);
+  if (!is_held && is_permanent(is_held.error().code)) {
+    // The document is there, but cannot be read; nor will its feed entry be.
+    ++statistics_.given_up;
+    accounting_.account(sequence);
+    co_return Result<void>();
+  }
+  if (!is_held) co_return is_held.error();
+  if (*is_held) co_return Result<void>();  // its feed entry is still to come
+  HG_CO_CHECK(co_await d_.repair.resequence_present(live.document.entry));
+  HG_CO_CHECK(co_await burial_.kill(std::move(live)));
+  d_.reader.learn(sequence,
+                  std::make_shared<const SequenceDocument>(SequenceDocument::dead(sequence)));
+  accounting_.account(sequence);
   co_return Result<void>();
 }
 
@@ -562,6 +708,9 @@ Task<Result<void>> CacheWriter::start() {
 }
 Task<void> CacheWriter::stop() {
   return state_->stop();
+}
+Sequence CacheWriter::stable() const {
+  return state_->stable();
 }
 CacheWriter::Statistics CacheWriter::statistics() const {
   return state_->statistics();

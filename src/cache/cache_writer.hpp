@@ -54,8 +54,11 @@ class CacheWriter {
     std::uint64_t buried = 0;       ///< sequences
     std::uint64_t gaps_closed = 0;  ///< ranges
     std::uint64_t published = 0;
-    std::uint64_t awaited = 0;  ///< writes whose front end is still at work
-    std::uint64_t gaps = 0;     ///< ranges not accounted for now
+    std::uint64_t awaited = 0;     ///< writes whose front end is still at work
+    std::uint64_t gaps = 0;        ///< ranges not accounted for now
+    std::uint64_t unreadable = 0;  ///< feed entries or sequence documents that could not be decoded
+    std::uint64_t failures = 0;    ///< repairs that failed and are tried again
+    std::uint64_t given_up = 0;    ///< writes that cannot be repaired: their document is unreadable
   };
 
   explicit CacheWriter(Dependencies dependencies);
@@ -63,11 +66,14 @@ class CacheWriter {
 
   /// Takes the role over (raises the token), walks the feed from the checkpoint to its present
   /// head, closes what an earlier process left open, publishes stable, then goes on in the
-  /// background. Errors: unavailable, corrupted, unsupported.
+  /// background. A write that cannot be repaired now holds stable back, not the start.
+  /// Errors: unavailable, rolled_back, corrupted, unsupported.
   Task<Result<void>> start();
   /// Processes what the feed shows, publishes, then ends the background work.
   Task<void> stop();
 
+  /// The stable sequence last read or published. Never suspends, costs nothing.
+  Sequence stable() const;
   Statistics statistics() const;
 
  private:

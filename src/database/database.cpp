@@ -102,7 +102,7 @@ Task<Result<std::uint64_t>> Database::count_documents() {
 }
 
 Sequence Database::stable() const {
-  return cache_writer_statistics().stable;
+  return cache_writer_ ? cache_writer_->stable() : last_statistics_.stable;
 }
 
 CacheWriter::Statistics Database::cache_writer_statistics() const {

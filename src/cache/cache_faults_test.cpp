@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+
+#include "cache/cache_fixture.hpp"
+#include "cache/stable_sequence.hpp"
+
+namespace headgate {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class CacheFaultsTest : public CacheFixture {
+ protected:
+  // A write whose feed entry nobody can read.
+  void put_unreadable(const std::string& name, const Allocation& allocation) {
+    CacheEntry entry;
+    entry.sequence = allocation.first;
+    entry.doc_id = DocId(name);
+    entry.rev_id = RevId("1-u");
+    entry.channels = {ChannelId::of_documents("news")};
+    WriteOptions options;
+    options.feed_entry = "?";
+    const Key key = doc_key(name);
+    const Reply reply = env_.run(base_.insert(key, name, options, kNoDeadline));
+    docs_[name] =
+        Doc{"1-u", {"news"},  {},
+            entry, reply.cas, {base_.partition_of(key), reply.position, reply.cas, reply.history}};
+  }
+  Task<void> write_for_ever(std::string name) {
+    const TimePoint end = env_.now() + seconds(20);
+    while (!is_over_ && env_.now() < end) {
+      const auto allocation = co_await allocator_->allocate(1, Sequence());
+      CacheEntry entry;
+      entry.sequence = allocation->first;
+      entry.doc_id = DocId(name);
+      entry.rev_id = RevId(std::to_string(++revision_) + "-r");
+      entry.channels = {ChannelId::of_documents("news")};
+      std::vector<CacheWrite> writes;
+      writes.push_back(co_await store(name, std::move(entry), {"news"}));
+      co_await env_.sleep_for(std::chrono::microseconds(200));
+      co_await front_end_->write(std::move(writes),
+                                 {allocation->epoch, allocation->cache_histories});
+    }
+    EXPECT_TRUE(is_over_) << "the start has not ended";
+  }
+  // Past what the cache writer waits for now.
+  void hold_feeds() {
+    base_.hold_feeds();
+    run_for(milliseconds(300));
+  }
+  void run_for(std::chrono::nanoseconds time) {
+    for (auto past = time - time; past < time; past += milliseconds(5))
+      env_.advance(milliseconds(5));
+  }
+
+  bool is_over_ = false;
+};
+
+// F9 and beyond: what cannot be read is resequenced, which enters it in the feed anew; the entries
+// beside it are not lost.
+TEST_F(CacheFaultsTest, AnUnreadableFeedEntryStopsNobody) {
+  start_writer();
+  hold_feeds();
+  base_write("a", {"news"}, allocate());
+  put_unreadable("b", allocate());
+  base_write("c", {"news"}, allocate());
+  base_.release();
+  EXPECT_TRUE(stable_reaches(Sequence(5)));
+  EXPECT_THAT(names(read("news")), ElementsAre("a@2", "c@4", "b@5"));
+  EXPECT_EQ(writer_->statistics().unreadable, 1u);
+}
+
+TEST_F(CacheFaultsTest, AnUnreadableFeedEntryAndDocumentStopNobody) {
+  start_writer();
+  hold_feeds();
+  base_write("a", {"news"}, allocate());
+  put_unreadable("b", allocate());
+  broken_["b"] = Errc::corrupted;
+  base_write("c", {"news"}, allocate());
+  base_.release();
+  EXPECT_TRUE(stable_reaches(Sequence(4)));
+  EXPECT_THAT(names(read("news")), ElementsAre("a@2", "c@4"));
+  EXPECT_EQ(writer_->statistics().given_up, 1u);
+  stop_writer();
+  open_node();
+  start_writer();  // nor is the start of the next process
+  put("d", {"news"});
+  EXPECT_TRUE(stable_reaches(allocator_->highest()));
+}
+
+// One document that cannot be resequenced holds up nobody else, and is resequenced when it can be.
+TEST_F(CacheFaultsTest, AFailingRepairHoldsUpNobodyElse) {
+  start_writer();
+  const Allocation late = allocate();
+  put("b", {"news"});
+  ASSERT_TRUE(stable_reaches(Sequence(3)));
+  broken_["a"] = Errc::unavailable;
+  base_write("a", {"news"}, late);  // R9
+  base_write("c", {"news"}, allocate());
+  EXPECT_TRUE(stable_reaches(Sequence(4)));
+  EXPECT_THAT(names(read("news")), ElementsAre("b@3", "c@4"));
+  EXPECT_GT(writer_->statistics().failures, 0u);
+  broken_.clear();
+  EXPECT_TRUE(stable_reaches(Sequence(5)));
+  EXPECT_THAT(names(read("news")), ElementsAre("b@3", "c@4", "a@5"));
+}
+
+// The start does not wait for ever for what cannot be done now.
+TEST_F(CacheFaultsTest, AFailingRepairDoesNotStopTheStart) {
+  start_writer();
+  const Allocation late = allocate();
+  put("b", {"news"});
+  ASSERT_TRUE(stable_reaches(Sequence(3)));
+  stop_writer();
+  base_write("a", {"news"}, late);
+  broken_["a"] = Errc::unavailable;
+  open_node();
+  start_writer();
+  const Sequence next = put("c", {"news"});
+  EXPECT_TRUE(stable_reaches(next));
+  broken_.clear();
+  EXPECT_TRUE(stable_reaches(next.next()));
+  EXPECT_THAT(names(read("news")), Contains("a@" + std::to_string(next.value() + 1)));
+}
+
+// A gap that cannot be closed now does not keep stable from rising up to it.
+TEST_F(CacheFaultsTest, AGapThatCannotBeClosedHoldsUpOnlyWhatIsAboveIt) {
+  start_writer();
+  const Sequence first = put("a", {"news"});
+  allocate();
+  hold_feeds();
+  put("b", {"news"});
+  run_for(seconds(2));
+  cache_.inject({.matches = writes_of_kind(KeyKind::sequence_document), .times = 1'000});
+  base_.release();
+  EXPECT_TRUE(stable_reaches(first));
+  cache_.clear();
+  EXPECT_TRUE(stable_reaches(Sequence(4)));
+}
+
+// I5 under load: the turns of a busy cache writer are many in one gap timeout.
+TEST_F(CacheFaultsTest, AGapIsClosedUnderLoad) {
+  start_writer();
+  const Sequence gap = allocate().first;
+  int writes = 0;
+  for (; writes < 8'000 && stable() < gap; ++writes) {
+    put("d" + std::to_string(writes), {"news"});
+    env_.advance(std::chrono::microseconds(300));
+  }
+  EXPECT_GE(stable(), gap) << writes;
+  EXPECT_LT(writes, 6'000);
+}
+
+// R7: what a sequence document in a buried range lists, no reader sees.
+TEST_F(CacheFaultsTest, ARemovalListedInABuriedRangeIsToldAgain) {
+  start_writer();
+  put("a", {"news"});
+  const auto gap = env_.run(allocator_->allocate(20, Sequence())).value();
+  const Sequence after = put("b", {"sport"});
+  ASSERT_TRUE(stable_reaches(after));
+  hold_feeds();
+  Allocation late = gap;
+  late.first = gap.at(5);
+  cache_write(base_write("a", {"sport"}, late), late);  // leaves news at a dead number
+  put("a", {"sport"});                                  // hides it on the feed
+  base_.release();
+  EXPECT_TRUE(stable_reaches(after.next().next()));
+  EXPECT_THAT(names(read("news", Sequence(2))),
+              ElementsAre("-a@" + std::to_string(after.value() + 2)));
+}
+
+// R15c: a feed of mode stable waits in the channel that a hidden version left.
+TEST_F(CacheFaultsTest, AnAdvancePastAHiddenRemovalNamesItsChannel) {
+  start_writer();
+  put("a", {"news"});
+  ASSERT_TRUE(stable_reaches(Sequence(2)));
+  advanced_.clear();
+  hold_feeds();
+  put("a", {"sport"});
+  put("a", {"sport"});
+  base_.release();
+  ASSERT_TRUE(stable_reaches(Sequence(4)));
+  EXPECT_THAT(advanced_, Contains(ChannelId::of_documents("news")));
+}
+
+// Two publications in a row whose outcome stays unknown, the first of which was done.
+TEST_F(CacheFaultsTest, UnknownOutcomesOfItsOwnDoNotFenceTheCacheWriter) {
+  start_writer();
+  for (const KeyKind kind : {KeyKind::stable, KeyKind::stable_copy}) {
+    FaultBucket& bucket = kind == KeyKind::stable ? cache_ : base_;
+    bucket.inject({.matches = writes_of_kind(kind),
+                   .moment = FaultBucket::Moment::after,
+                   .code = Errc::timeout_unknown_outcome});
+    bucket.inject(
+        {.matches = writes_of_kind(kind), .code = Errc::timeout_unknown_outcome, .times = 2});
+    // The look that would have told what happened has no answer either.
+    bucket.inject(
+        {.matches = [kind](const Operation& o) { return !is_write(o) && key_of(o).kind == kind; },
+         .times = 3});
+    put("a", {"news"});
+    run_for(milliseconds(150));
+    put("b", {"news"});
+    run_for(milliseconds(150));
+    put("c", {"news"});
+    run_for(seconds(1));
+    bucket.clear();
+    EXPECT_TRUE(stable_reaches(put("d", {"news"})));
+  }
+}
+
+// A new cache writer in a database that is being written.
+TEST_F(CacheFaultsTest, StartsUnderLoad) {
+  start_writer();
+  stop_writer();
+  TaskScope load(env_);
+  load.spawn(write_for_ever("a"));
+  load.spawn(write_for_ever("b"));
+  load.spawn(write_for_ever("c"));
+  env_.advance(milliseconds(100));
+  start_writer();
+  is_over_ = true;
+  env_.run(load.join());
+}
+
+}  // namespace
+}  // namespace headgate
