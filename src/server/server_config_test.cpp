@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/server_config.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/command_line.hpp"
+
+namespace headgate {
+namespace {
+
+using testing::HasSubstr;
+
+std::string refusal(std::string_view text) {
+  ServerConfig config;
+  const auto read = config.read_toml(text, "headgate.toml");
+  return read ? "" : read.error().context;
+}
+
+TEST(ServerConfig, ReadsWhatIsNamedAndKeepsTheRest) {
+  ServerConfig config;
+  ASSERT_TRUE(
+      config.read_toml("data = \"d\"\nlog_level = \"debug\"\n[admin]\nport = 1\n"
+                       "user = \"root\"\npassword = \"letmein\"\n[public]\n"
+                       "address = \"::1\"\n[limits]\nrequests = 5\n[store]\n"
+                       "block_cache_mb = 16\n",
+                       "f"));
+  EXPECT_EQ(config.data, "d");
+  EXPECT_EQ(config.log_level, LogLevel::debug);
+  EXPECT_EQ(config.admin_port.port, 1);
+  EXPECT_EQ(config.admin_port.address, "127.0.0.1");
+  EXPECT_EQ(config.admin_login->user, "root");
+  EXPECT_EQ(config.public_port.address, "::1");
+  EXPECT_EQ(config.public_port.port, 4984);
+  EXPECT_EQ(config.max_requests, 5u);
+  EXPECT_EQ(config.block_cache_bytes, 16u << 20);
+}
+
+TEST(ServerConfig, NamesFileLineAndKeyOfAMistake) {
+  EXPECT_THAT(refusal("a = = 1"), HasSubstr("headgate.toml:1: "));
+  EXPECT_EQ(refusal("\n\nno_such_key = 1\n"),
+            "headgate.toml:3: no_such_key: is not a known setting");
+  EXPECT_EQ(refusal("[admin]\nno = 1\n"), "headgate.toml:2: admin.no: is not a known setting");
+  EXPECT_EQ(refusal("[other]\nport = 1\n"), "headgate.toml:1: other: is not a known setting");
+  EXPECT_EQ(refusal("public = 5\n"), "headgate.toml:1: public: must be a table");
+  EXPECT_EQ(refusal("[public]\n\nport = 70000\n"),
+            "headgate.toml:3: public.port: must be a whole number from 0 to 65535");
+  EXPECT_THAT(refusal("[public]\nport = \"80\"\n"), HasSubstr("headgate.toml:2: public.port: "));
+  EXPECT_THAT(refusal("[public]\nport = 1.5\n"), HasSubstr("headgate.toml:2: public.port: "));
+  EXPECT_THAT(refusal("data = 5\n"), HasSubstr("headgate.toml:1: data: "));
+  EXPECT_THAT(refusal("log_level = \"loud\"\n"), HasSubstr("headgate.toml:1: log_level: "));
+  EXPECT_THAT(refusal("data = \"a\"\ndata = \"b\"\n"), HasSubstr("headgate.toml:2: "));
+}
+
+TEST(ServerConfig, AnAdminPortThatOthersReachNeedsALogin) {
+  ServerConfig config;
+  EXPECT_TRUE(config.check());
+  config.admin_port.address = "0.0.0.0";
+  EXPECT_THAT(config.check().error().context, HasSubstr("admin.password"));
+  config.admin_login = AdminLogin{"root", ""};
+  EXPECT_FALSE(config.check());
+  config.admin_login->password = "letmein";
+  EXPECT_TRUE(config.check());
+}
+
+TEST(ServerConfig, AFileThatIsNotThereIsNamed) {
+  ServerConfig config;
+  const auto read = config.read_file("/absent/headgate.toml");
+  EXPECT_THAT(read.error().context, HasSubstr("/absent/headgate.toml"));
+}
+
+CommandLine parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "headgate");
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+
+TEST(CommandLine, ServeTakesItsOptions) {
+  const CommandLine line = parse({"serve", "--data", "d", "--port", "0", "--admin-port", "7",
+                                  "--bind", "127.0.0.2", "--log-level", "error"});
+  ASSERT_FALSE(line.exit_status);
+  EXPECT_EQ(line.config.data, "d");
+  EXPECT_EQ(line.config.public_port.port, 0);
+  EXPECT_EQ(line.config.public_port.address, "127.0.0.2");
+  EXPECT_EQ(line.config.admin_port.port, 7);
+  EXPECT_EQ(line.config.log_level, LogLevel::error);
+}
+
+TEST(CommandLine, HelpAndVersionEndWell) {
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(parse({"--help"}).exit_status, 0);
+  EXPECT_EQ(parse({"serve", "--help"}).exit_status, 0);
+  EXPECT_EQ(parse({"version"}).exit_status, 0);
+  const std::string said = testing::internal::GetCapturedStdout();
+  for (const char* word : {"serve", "--admin-port", "--config", "headgate 0"})
+    EXPECT_THAT(said, HasSubstr(word));
+}
+
+TEST(CommandLine, MistakesEndBadlyWithAReason) {
+  const std::vector<std::vector<const char*>> mistakes = {{},
+                                                          {"no-such-command"},
+                                                          {"serve", "--no-such-option"},
+                                                          {"serve", "--port", "x"},
+                                                          {"serve", "--port", "70000"},
+                                                          {"serve", "--log-level", "loud"},
+                                                          {"serve", "--config", "/absent.toml"},
+                                                          {"serve", "--admin-bind", "0.0.0.0"}};
+  for (const auto& arguments : mistakes) {
+    testing::internal::CaptureStderr();
+    EXPECT_NE(parse(arguments).exit_status.value_or(0), 0);
+    EXPECT_GT(testing::internal::GetCapturedStderr().size(), 10u);
+  }
+}
+
+}  // namespace
+}  // namespace headgate
