@@ -95,6 +95,7 @@ class ChangesFeed::State {
   // Of the last pass.
   Sequence stable_;
   std::uint64_t seen_ = 0;
+  bool is_registered_ = false;  // for what the reader sees now
   bool has_begun_ = false;
   bool has_more_ = true;  // or it failed
   bool waits_for_stable_ = false;
@@ -141,6 +142,7 @@ Task<Result<void>> ChangesFeed::State::load_reader(PassStart pass) {
   if (loaded == reader_) co_return Result<void>();
   reader_ = std::move(loaded);
   channels_ = feed_channels(reader_->access, options_.channels);
+  is_registered_ = is_registered_ && waiter_.interest() == interest();
   co_return Result<void>();
 }
 
@@ -148,15 +150,14 @@ Task<Result<void>> ChangesFeed::State::load_reader(PassStart pass) {
 // from then on wakes it.
 Task<Result<PassStart>> ChangesFeed::State::begin_pass() {
   for (int i = 0; i < kRegistrations; ++i) {
-    FeedHub::Interest registered;
-    if (waits()) {
-      registered = interest();
-      HG_CO_CHECK(waiter_.watch(registered));
+    if (waits() && !is_registered_) {
+      HG_CO_CHECK(waiter_.watch(interest()));
+      is_registered_ = true;
     }
     seen_ = waiter_.signal().count();
-    HG_CO_TRY(const PassStart start, co_await source_.cache_reader().start_pass());
+    HG_CO_TRY(PassStart start, co_await source_.cache_reader().start_pass());
     HG_CO_CHECK(co_await load_reader(start));
-    if (!waits() || registered == interest()) co_return start;
+    if (!waits() || is_registered_) co_return start;
   }
   co_return Errc::unavailable;
 }
@@ -344,7 +345,7 @@ bool ChangesFeed::State::has_given_up(Errc code) {
 }
 
 Task<Result<ChangesBatch>> ChangesFeed::State::next() {
-  if (waits()) HG_CO_CHECK(waiter_.watch(interest()));
+  if (waits() && !waiter_.is_watching()) HG_CO_CHECK(waiter_.watch(interest()));
   while (!is_over()) {
     if (is_up_to_date()) {
       if (auto batch = due()) co_return *std::move(batch);

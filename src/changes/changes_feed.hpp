@@ -19,8 +19,11 @@ namespace headgate {
 ///
 /// Invariants
 /// 1. Every printed sequence id is a safe `since`: no change is lost by going on from there (I1).
-/// 2. No revision of a document follows a newer one, also after going on from any printed id (I2);
-///    except that a backfill, or a client that mixes feeds, may see a known revision again.
+/// 2. No revision of a document follows a newer one, also after going on from any printed id, in
+/// any
+///    mode (I2). Exceptions, harmless to a replicator: a reader whose channels changed may hear
+///    that a document left a channel before a revision that it knows; a backfill of more entries
+///    than ChangesPosition::kLookAhead may bring a known, older revision.
 /// 3. What one feed keeps is bounded: `max_early` document ids while stable lags, else some
 ///    hundred bytes and 100 for each channel.
 class ChangesFeed {

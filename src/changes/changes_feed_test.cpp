@@ -280,6 +280,47 @@ TEST_F(ChangesFeedTest, UserThatIsDisabledOrDeletedEndsItsFeeds) {
   EXPECT_EQ(get_changes(options(FeedKind::normal), stale).error->code, Errc::not_found);
 }
 
+// All comes from the channel cache: a new process reads no document for it.
+TEST_F(ChangesFeedTest, NewProcessServesChannelsWithoutReadingDocuments) {
+  Names expected;
+  for (int i = 0; i < 40; ++i) {
+    const std::string id = "d" + std::to_string(i);
+    put_in(id, i % 4 == 0 ? "news sport" : "sport");
+    if (i % 4 == 0) expected.push_back(id);
+  }
+  env_.run(hub_.stop());
+  for (const bool cleanly : {true, false}) {
+    reopen(cleanly);
+    DatabaseChangesSource fresh(*db_);
+    FeedHub hub(env_, {});
+    counting_.reset();
+    ChangesFeed feed(fresh, hub, admin(), options(FeedKind::normal, "0", {"news"}));
+    const auto batch = env_.run(feed.next());
+    ASSERT_TRUE(batch);
+    EXPECT_TRUE(batch->is_end);
+    Names found;
+    for (const ChangesRow& row : batch->rows) found.push_back(SeenRow::parse(row.text()).id);
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(counting_.count<operation::Get>(KeyKind::document), 0u);
+  }
+}
+
+// couchbase/sync_gateway#1230, #4638: a channel known to be empty costs no store read; a new
+// document appears in it at once.
+TEST_F(ChangesFeedTest, EmptyChannelIsRememberedAndFills) {
+  put_in("a", "news");
+  freeze_stable();
+  ChangesOptions options = ChangesFixture::options(FeedKind::normal, "0", {"empty"});
+  EXPECT_THAT(get_changes(options).names(), IsEmpty());
+  const auto before = db_->cache_reader().statistics();
+  EXPECT_THAT(get_changes(options).names(), IsEmpty());
+  const auto after = db_->cache_reader().statistics();
+  EXPECT_EQ(after.block_reads, before.block_reads);
+  EXPECT_EQ(after.document_reads, before.document_reads);
+  put_in("b", "empty");
+  EXPECT_THAT(get_changes(options).names(), ElementsAre("b@2::3"));
+}
+
 TEST_F(ChangesFeedTest, FeedsEndWhenTheyAreInterruptedOrTheHubStops) {
   Follower& interrupted = follow(options(FeedKind::continuous));
   Follower& other = follow(options(FeedKind::longpoll));

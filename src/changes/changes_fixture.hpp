@@ -101,13 +101,6 @@ class ChangesFixture : public DatabaseFixture {
     hub_.stable_advanced(stable, channels);
   }
 
-  /// A new process: feeds of the old one have ended.
-  void reopen_database(bool cleanly = true) {
-    source_holder_.reset();
-    reopen(cleanly);
-    source_holder_ = std::make_unique<DatabaseChangesSource>(*db_);
-  }
-
   // --- Writing with the cache writer under control ---
 
   /// Lets the cache writer come to the last number handed out, then stops it: stable stands still.
@@ -187,7 +180,7 @@ class ChangesFixture : public DatabaseFixture {
   Names changes(std::string_view from, std::shared_ptr<const Principal> reader = admin()) {
     return get_changes(options(FeedKind::normal, from), std::move(reader)).names();
   }
-  DatabaseChangesSource& source() { return *source_holder_; }
+  DatabaseChangesSource& source() { return source_; }
 
   static Task<void> pump(Follower& follower) {
     while (!follower.has_ended && !follower.error) {
@@ -210,9 +203,7 @@ class ChangesFixture : public DatabaseFixture {
   }
 
   FeedHub hub_{env_, {}};
-  std::unique_ptr<DatabaseChangesSource> source_holder_ =
-      std::make_unique<DatabaseChangesSource>(*db_);
-  DatabaseChangesSource& source_ = *source_holder_;
+  DatabaseChangesSource source_{*db_};
   int failed_writes_ = 0;
   std::list<std::unique_ptr<Follower>> followers_;
   TaskScope pumps_{env_};

@@ -124,7 +124,7 @@ TEST_F(GrantTest, SeveralGrantsStandInTheirOrder) {
   EXPECT_THAT(changes_of("alice", "7:3"), ElementsAre("b2@8"));
 }
 
-// couchbase/sync_gateway#2068, #1865: without another write.
+// couchbase/sync_gateway#2068, #1865, #2340, #2267, PR 2334: without another write.
 TEST_F(GrantTest, GrantWhileFeedsWait) {
   put_user("alice");
   put_in("old", "c");
@@ -166,7 +166,7 @@ TEST_F(GrantTest, GrantByAdminAndByRoleWhileFeedsWait) {
   EXPECT_EQ(follower.rows[1].id, "older");
 }
 
-// couchbase/sync_gateway#2335, PR 2287: a grant above stable waits, then all of it comes.
+// couchbase/sync_gateway#2335, PR 2287, PR 2336: a grant above stable waits, then all of it comes.
 TEST_F(GrantTest, GrantAboveStableIsDeferred) {
   put_user("alice", {"news"});  // 2
   put_in("old", "c");           // 3

@@ -143,6 +143,7 @@ TEST_F(GapTest, LateRevisionDoesNotFollowANewerOne) {
   }
 }
 
+// couchbase/sync_gateway#621, #387, #314: who only echoes last_seq reaches an end; no page repeats.
 TEST_F(GapTest, PagesThroughAGapEnd) {
   std::string at = "0";
   Names all;

@@ -24,9 +24,8 @@ FeedWaiter::~FeedWaiter() {
 }
 
 Result<void> FeedWaiter::watch(FeedHub::Interest interest) {
-  const bool is_new = index_ == SIZE_MAX;
-  if (!is_new && interest == interest_) return {};
-  if (is_new && hub_.waiters_.size() >= hub_.settings_.waiting_feeds_max)
+  if (is_watching() && interest == interest_) return {};
+  if (!is_watching() && hub_.waiters_.size() >= hub_.settings_.waiting_feeds_max)
     return Error{Errc::overloaded, "too many waiting feeds"};
   leave();
   index_ = hub_.waiters_.size();
@@ -51,7 +50,7 @@ void FeedWaiter::watch_any_stable(bool wanted) {
 }
 
 void FeedWaiter::leave() {
-  if (index_ == SIZE_MAX) return;
+  if (!is_watching()) return;
   for (FeedHub::Link& link : links_) hub_.remove(link);
   links_.clear();
   hub_.waiters_.back()->index_ = index_;

@@ -129,6 +129,8 @@ class FeedWaiter {
   /// Registers, or changes what it is registered for; nothing happens if that is the same.
   /// Errors: overloaded (waiting_feeds_max).
   Result<void> watch(FeedHub::Interest interest);
+  bool is_watching() const { return index_ != SIZE_MAX; }
+  const FeedHub::Interest& interest() const { return interest_; }
   /// Mode available: also to be woken when stable rises past entries of its channels, because it
   /// waits with a low part (R15c). Mode stable: always is.
   void watch_stable(bool wanted) { wants_stable_ = wanted; }
