@@ -11,6 +11,8 @@ constexpr std::size_t kChannelsRemembered = 65'536;
 // Steps of one write in which others filled every block first; whatever is left then is the cache
 // writer's.
 constexpr int kFruitlessAttempts = 1'000;
+// Each may take as long as an operation; the writer's client waits.
+constexpr int kUnknownAttempts = 3;
 
 // What one append brings: more than a block holds could not count anyway.
 std::vector<BlockEntry> first_entries(const BlockWrite& write, std::uint64_t capacity) {
@@ -67,6 +69,7 @@ Task<bool> AppendBlockWriter::move_to_newest(ChannelId channel, std::uint64_t fu
 Task<bool> AppendBlockWriter::write(std::vector<BlockWrite> writes,
                                     std::shared_ptr<const std::vector<HistoryId>> histories) {
   std::size_t least_left = SIZE_MAX;
+  int unknown = 0;
   for (int fruitless = 0; fruitless < kFruitlessAttempts && !writes.empty(); ++fruitless) {
     std::vector<Operation> burst;
     std::vector<std::uint64_t> appended_to;
@@ -83,6 +86,10 @@ Task<bool> AppendBlockWriter::write(std::vector<BlockWrite> writes,
     }
     const auto replies = co_await space_.bucket.pipeline(std::move(burst), space_.deadline());
 
+    const bool is_unknown = std::any_of(replies.begin(), replies.end(), [](const Reply& reply) {
+      return reply.status == Errc::timeout_unknown_outcome;
+    });
+    if (is_unknown && ++unknown == kUnknownAttempts) co_return false;
     std::vector<BlockWrite> rest;
     for (std::size_t i = 0; i < writes.size(); ++i) {
       BlockWrite& write = writes[i];

@@ -137,8 +137,11 @@ Task<Result<ChannelBlocks::Page>> AppendChannelBlocks::read(Pass pass, Sequence 
   const std::uint64_t last = newest_;
   Page page;
   for (std::uint64_t block = first; block <= last; ++block) {
-    if (block < last && (!is_final(copies_[block]) || !records_.contains(block + 1)))
+    if (block < last && (!is_final(copies_[block]) || !records_.contains(block + 1))) {
       HG_CO_CHECK(co_await load_ahead(pass, block));
+      if (!is_final(copies_[block]))
+        co_return Error{Errc::rolled_back, "a block that has a successor is not full"};
+    }
     const auto& entries = copies_[block].entries;
     const auto begin = std::upper_bound(entries.begin(), entries.end(), BlockEntry{since, true});
     page.entries.insert(page.entries.end(), begin, entries.end());

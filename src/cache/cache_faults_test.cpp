@@ -47,6 +47,20 @@ class CacheFaultsTest : public CacheFixture {
     }
     EXPECT_TRUE(is_over_) << "the start has not ended";
   }
+  Task<void> pass_over(int number, int& done) {
+    for (int i = 0; i < 20; ++i) {
+      for (auto turns = env_.random() % 8; turns > 0; --turns) co_await env_.yield();
+      const auto pass = co_await reader_->start_pass();
+      EXPECT_TRUE(pass);
+      std::vector<ChannelQuery> queries;
+      for (int c = 0; c < 3; ++c)
+        queries.push_back(
+            {ChannelId::of_documents("c" + std::to_string((number + i + 5 * c) % 12)), Sequence()});
+      const auto pages = co_await reader_->read(*pass, ReadMode::available, queries, 10);
+      EXPECT_TRUE(pages && pages->at(0).entries.size() == 1);
+    }
+    ++done;
+  }
   // Past what the cache writer waits for now.
   void hold_feeds() {
     base_.hold_feeds();
@@ -111,6 +125,7 @@ TEST_F(CacheFaultsTest, AFailingRepairHoldsUpNobodyElse) {
 
 // The start does not wait for ever for what cannot be done now.
 TEST_F(CacheFaultsTest, AFailingRepairDoesNotStopTheStart) {
+  space_->settings.operation_timeout = milliseconds(100);
   start_writer();
   const Allocation late = allocate();
   put("b", {"news"});
@@ -210,6 +225,42 @@ TEST_F(CacheFaultsTest, UnknownOutcomesOfItsOwnDoNotFenceTheCacheWriter) {
     bucket.clear();
     EXPECT_TRUE(stable_reaches(put("d", {"news"})));
   }
+}
+
+// A bucket that does not answer holds a writer up for a few time-outs, not for hundreds.
+class SilentBucketTest : public CacheFixture, public testing::WithParamInterface<BlockFormat> {
+ protected:
+  SilentBucketTest() : CacheFixture(small_settings(GetParam())) {}
+};
+INSTANTIATE_TEST_SUITE_P(Formats, SilentBucketTest,
+                         testing::Values(BlockFormat::append, BlockFormat::indexed));
+
+TEST_P(SilentBucketTest, TheFrontEndAnswersSoon) {
+  start_writer();
+  stop_writer();
+  const Allocation allocation = allocate();
+  const CacheWrite write = base_write("a", {"news"}, allocation);
+  cache_.inject({.matches = writes_of_kind(KeyKind::block),
+                 .effect = FaultBucket::Effect::hold,
+                 .times = 100'000});
+  const TimePoint before = env_.now();
+  EXPECT_EQ(cache_write(write, allocation), FrontEndCacheWriter::Outcome::left_unfinished);
+  EXPECT_LE(env_.now() - before, seconds(60));
+  cache_.release();
+}
+
+// More channels than memory holds: many passes over them at once come to their end.
+TEST_F(CacheFaultsTest, PassesEndWhenChannelsAreLetGoMeanwhile) {
+  start_writer();
+  for (int i = 0; i < 12; ++i) put("d" + std::to_string(i), {"c" + std::to_string(i)});
+  stop_writer();
+  space_->settings.reader_entries = 130;  // two channels
+  open_reader_cold();
+  TaskScope passes(env_);
+  int done = 0;
+  for (int i = 0; i < 40; ++i) passes.spawn(pass_over(i, done));
+  for (int i = 0; i < 200 && done < 40; ++i) env_.advance(milliseconds(1));
+  EXPECT_EQ(done, 40);
 }
 
 // A new cache writer in a database that is being written.

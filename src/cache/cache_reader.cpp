@@ -70,6 +70,7 @@ class CacheReader::State {
     std::optional<std::uint64_t> counter;
     std::uint64_t checked_for = 0;  // passes up to this number have what they need
     std::uint64_t wanted_for = 0;
+    bool is_wanted = false;
     Errc failure = Errc::ok;  // of the last check
     std::list<ChannelId>::iterator use;
     std::size_t size = 0;
@@ -115,7 +116,9 @@ class CacheReader::State {
   std::unordered_map<ChannelId, ChannelPointer> channels_;
   std::list<ChannelId> by_use_;  // least recently used first
   std::size_t size_ = 0;
-  std::unordered_map<ChannelId, ChannelPointer> wanted_;
+  // Each object once, not each id: one that memory was let go of may be in use beside its
+  // successor.
+  std::vector<std::pair<ChannelId, ChannelPointer>> wanted_;
   bool is_refreshing_ = false;
   Signal refresh_done_;
 
@@ -239,7 +242,7 @@ Task<Result<void>> CacheReader::State::refresh(const std::vector<ChannelId>& ids
     for (std::size_t i = 0; i < channels.size(); ++i)
       if (is_due(channels[i]) && channels[i]->wanted_for < pass.number) {
         channels[i]->wanted_for = pass.number;
-        wanted_[ids[i]] = channels[i];
+        if (!std::exchange(channels[i]->is_wanted, true)) wanted_.emplace_back(ids[i], channels[i]);
       }
     if (is_refreshing_) {
       co_await refresh_done_.wait_past(refresh_done_.count());
@@ -258,6 +261,7 @@ Task<Result<void>> CacheReader::State::refresh(const std::vector<ChannelId>& ids
 
 Task<void> CacheReader::State::refresh_wanted() {
   const auto wanted = std::exchange(wanted_, {});
+  for (const auto& [id, channel] : wanted) channel->is_wanted = false;
   const Result<PassStart> start = latest_start_;
   const std::uint64_t number = starts_done_;
   if (!start) {

@@ -222,7 +222,8 @@ Task<Result<void>> CacheWriter::State::start() {
     if (!is_read) read_at = env_.now();
     if (is_read && is_caught_up(heads)) break;
     if (env_.now() >= read_at + d_.space.settings.operation_timeout) break;
-    HG_CO_CHECK(co_await turn(env_.now()));
+    // The feed shows at once what it has; a stalled one is waited for (F9).
+    HG_CO_CHECK(co_await turn(is_read ? env_.now() : env_.now() + kFirstLook));
     if (!pending_.empty()) co_await env_.sleep_for(kFirstLook);
   }
   HG_CO_CHECK(co_await close_gaps());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/indexed_block_writer.hpp"
 
+#include <algorithm>
 #include <map>
 
 #include "cache/append_block_writer.hpp"
@@ -10,6 +11,8 @@ namespace headgate {
 namespace {
 
 constexpr int kAttempts = 500;
+// Each may take as long as an operation; the writer's client waits.
+constexpr int kUnknownAttempts = 3;
 // After so many lost races a writer waits a little, so that the others get through.
 constexpr int kAttemptsWithoutPause = 8;
 
@@ -47,6 +50,7 @@ Result<Operation> IndexedBlockWriter::enter(const Part& part, const Reply& prese
 Task<bool> IndexedBlockWriter::write(std::vector<BlockWrite> writes,
                                      std::shared_ptr<const std::vector<HistoryId>> histories) {
   std::vector<Part> parts = parts_of(writes);
+  int unknown = 0;
   for (int attempt = 0; attempt < kAttempts && !parts.empty(); ++attempt) {
     if (attempt > kAttemptsWithoutPause)
       co_await space_.environment.sleep_for(
@@ -70,6 +74,10 @@ Task<bool> IndexedBlockWriter::write(std::vector<BlockWrite> writes,
     }
     const auto replies = co_await space_.bucket.pipeline(std::move(burst), space_.deadline());
 
+    const bool is_unknown = std::any_of(replies.begin(), replies.end(), [](const Reply& reply) {
+      return reply.status == Errc::timeout_unknown_outcome;
+    });
+    if (is_unknown && ++unknown == kUnknownAttempts) co_return false;
     std::vector<Part> lost;
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const Errc block = replies[2 * i].status;

@@ -9,6 +9,7 @@ namespace headgate {
 namespace {
 
 constexpr int kAttempts = 10;
+constexpr int kTokenShift = 32;
 
 }  // namespace
 
@@ -39,12 +40,19 @@ Task<Result<StableRecord>> StableSequence::load() {
   co_return record;
 }
 
-Task<Result<void>> StableSequence::load_dead_ranges() {
+// Reads the buried ranges and stores them once more: a replaced writer that still buries finds
+// another version than its own, and is fenced, instead of fencing this one.
+Task<Result<void>> StableSequence::take_over_dead_ranges() {
   const Reply reply = co_await buried_.load();
   if (!reply.ok() && reply.status != Errc::not_found) co_return reply.status;
+  DeadRanges dead;
   if (reply.ok()) {
-    HG_CO_TRY(dead_, DeadRanges::decode(reply.bytes));
+    HG_CO_TRY(dead, DeadRanges::decode(reply.bytes));
   }
+  // Under no token two values are the same: nobody takes another's for its own.
+  dead.version = std::max(dead.version + 1, record_.token << kTokenShift);
+  HG_CO_CHECK(co_await buried_.store(dead.encode()));
+  dead_ = std::move(dead);
   co_return Result<void>();
 }
 
@@ -56,7 +64,8 @@ Task<Result<void>> StableSequence::take_over() {
     // Both places carry the token: whoever was in charge before finds it in either.
     auto stored = co_await published_.store(record_.encode());
     if (stored) stored = co_await copy_.store(record_.encode());
-    if (stored) co_return co_await load_dead_ranges();
+    if (stored) stored = co_await take_over_dead_ranges();
+    if (stored) co_return stored;
     last = stored.error().code;
     // Somebody published or took over meanwhile: read again and raise the token over theirs.
     if (last != Errc::cas_mismatch && last != Errc::timeout_unknown_outcome) break;

@@ -36,7 +36,7 @@ class StableSequence {
 
  private:
   Task<Result<StableRecord>> load();
-  Task<Result<void>> load_dead_ranges();
+  Task<Result<void>> take_over_dead_ranges();
 
   OwnedRecord copy_;
   OwnedRecord published_;
