@@ -67,12 +67,24 @@ async function overtake(server, database, user, { isCacheWriterHeld, isSupersede
   return { all, revs };
 }
 
+/** One connection brings a revision once; from page to page few come again while stable rises. */
+function expectFewRepeats(follower) {
+  const timesMax = follower.feed === 'continuous' ? follower.connections : 6;
+  const times = new Map();
+  for (const { id, rev } of follower.entries) {
+    const key = `${id} ${rev}`;
+    times.set(key, (times.get(key) ?? 0) + 1);
+    assert.ok(times.get(key) <= timesMax, `${follower.name}: ${key} more than ${timesMax} times`);
+  }
+}
+
 async function expectGood(server, database, user, { all, revs }) {
   await untilStable(server, database);
   for (const follower of all) {
     await follower.stop();
     expectOrdered(follower.entries, follower.name);
     expectComplete(follower.entries, revs, follower.name);
+    expectFewRepeats(follower);
     await expectAllTokensGood(follower, revs, { pagesMax: kPagesMax });
     await expectAllTokensGood(follower, revs, { pagesMax: kPagesMax, limit: 1 });
   }
