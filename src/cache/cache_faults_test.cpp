@@ -277,5 +277,53 @@ TEST_F(CacheFaultsTest, StartsUnderLoad) {
   env_.run(load.join());
 }
 
+// The n-th call of a bucket fails, for n = 1, 2, 3 ... until none does (SQLite's method): one
+// write, the repair of another, a start of the cache writer and one pass. Whatever failed, the next
+// ones bring all to its end.
+class NthCallTest : public CacheFixture,
+                    public testing::WithParamInterface<std::tuple<BlockFormat, Errc>> {
+ protected:
+  NthCallTest() : CacheFixture(small_settings(std::get<0>(GetParam()))) {}
+};
+INSTANTIATE_TEST_SUITE_P(
+    Formats, NthCallTest,
+    testing::Combine(testing::Values(BlockFormat::append, BlockFormat::indexed),
+                     testing::Values(Errc::unavailable, Errc::timeout_unknown_outcome)));
+
+TEST_P(NthCallTest, OneFailedCallLosesNothing) {
+  start_writer();
+  stop_writer();
+  std::vector<std::string> expected;
+  bool has_struck = true;
+  for (std::size_t n = 0; has_struck; ++n) {
+    const std::string name = std::to_string(n);
+    const Allocation first = allocate();
+    const Allocation second = allocate();
+    const CacheWrite complete = base_write("a" + name, {"news"}, first);
+    base_write("b" + name, {"news"}, second);
+    const std::size_t struck = cache_.struck();
+    cache_.fail_calls(std::get<1>(GetParam()), n);
+    cache_write(complete, first);
+    writer_ = std::make_unique<CacheWriter>(CacheWriter::Dependencies{
+        *space_, base_, *allocator_, *front_end_, *reader_, *this, *this});
+    const auto started = env_.run(writer_->start());
+    (void)try_read("news");
+    has_struck = cache_.struck() > struck;
+    cache_.clear();
+    if (!started) start_writer();
+    ASSERT_TRUE(stable_reaches(allocator_->highest())) << "call " << n;
+    expected.push_back("a" + name);
+    expected.push_back("b" + name);
+    std::set<std::string> found;
+    for (const ChannelEntry& entry : read("news", Sequence(), ReadMode::stable).entries)
+      found.insert(entry.document->entry.doc_id.text());
+    ASSERT_THAT(expected, testing::Each(testing::Truly(
+                              [&](const std::string& wanted) { return found.contains(wanted); })))
+        << "call " << n;
+    stop_writer();
+  }
+  EXPECT_GT(expected.size(), 20u);
+}
+
 }  // namespace
 }  // namespace headgate
