@@ -20,6 +20,9 @@ struct Client {
     bool is_gone = false;  ///< deleted, or left the client's channels
   };
   std::string name;  ///< of the user; empty: admin
+  /// Whoever is told of backfills does not change it: `G:n` does not say what was seen above
+  /// stable.
+  ReadMode mode = ReadMode::available;
   std::map<std::string, Held> documents;
   std::vector<SeenRow> rows;
   std::string at = "0";
@@ -41,7 +44,7 @@ struct Client {
   bool has_fixed_channels() const { return name.empty() || name == "bob"; }
   /// As it was after its first `count` rows.
   Client prefix(std::size_t count) const {
-    Client earlier{name, {}, {}, "0", {}};
+    Client earlier{name, mode, {}, {}, "0", {}};
     for (std::size_t i = 0; i < count; ++i) earlier.take(rows[i]);
     if (count > 0) earlier.at = rows[count - 1].seq;
     return earlier;
@@ -152,7 +155,8 @@ class RandomFollowersTest : public ChangesFixture, public testing::WithParamInte
   }
   ChangesOptions random_options(const Client& client) {
     ChangesOptions options = ChangesFixture::options(FeedKind::normal, client.at);
-    options.mode = chance(30) ? ReadMode::stable : ReadMode::available;
+    options.mode = client.mode;
+    if (client.has_fixed_channels() && chance(30)) options.mode = ReadMode::stable;
     if (chance(60)) options.limit = 1 + draw(6);
     if (chance(50)) {
       options.feed = FeedKind::longpoll;
@@ -189,10 +193,10 @@ class RandomFollowersTest : public ChangesFixture, public testing::WithParamInte
       co_await pause(20);
     }
   }
-  Task<void> follow_continuously(Client& client, ReadMode mode) {
+  Task<void> follow_continuously(Client& client) {
     const auto reader = co_await reader_of(client);
     ChangesOptions options = ChangesFixture::options(FeedKind::continuous);
-    options.mode = mode;
+    options.mode = client.mode;
     ChangesFeed feed(source(), hub_, reader.value(), std::move(options));
     while (true) {
       const auto batch = co_await feed.next();
@@ -281,11 +285,11 @@ void RandomFollowersTest::run_everything() {
   put_user("carol", {"a"});
   for (const char* name : {"", "alice", "bob", "carol"}) {
     for (const ReadMode mode : {ReadMode::available, ReadMode::stable}) {
-      clients_.push_back({name, {}, {}, "0", {}});
-      pumps_.spawn(follow_continuously(clients_.back(), mode));
+      clients_.push_back({name, mode, {}, {}, "0", {}});
+      pumps_.spawn(follow_continuously(clients_.back()));
+      clients_.push_back(clients_.back());
+      begun_.spawn(ask_again_and_again(clients_.back()));
     }
-    clients_.push_back({name, {}, {}, "0", {}});
-    begun_.spawn(ask_again_and_again(clients_.back()));
   }
   TaskScope work(env_);
   // Time moves here, not in env_.run(), which waits for other threads before each step.
@@ -311,7 +315,9 @@ void RandomFollowersTest::expect_every_id_is_good(const Client& client,
   for (std::size_t count = 0; count <= client.rows.size(); ++count) {
     Client resumed = client.prefix(count);
     ChangesOptions options = ChangesFixture::options(FeedKind::normal, resumed.at);
-    options.mode = count % 2 == 0 ? ReadMode::available : ReadMode::stable;
+    options.mode = client.mode;
+    if (client.has_fixed_channels())
+      options.mode = count % 2 == 0 ? ReadMode::available : ReadMode::stable;
     if (count % 3 != 0) options.limit = count % 5 + 1;
     std::size_t rows = 0;
     for (int page = 0;; ++page) {
