@@ -7,13 +7,15 @@
 #include <deque>
 #include <map>
 #include <set>
-#include <unordered_map>
 
 #include "base/log.hpp"
 #include "base/task_scope.hpp"
 #include "cache/accounting.hpp"
 #include "cache/burial.hpp"
+#include "cache/channels_to_wake.hpp"
+#include "cache/entry_judgement.hpp"
 #include "cache/feed_walk.hpp"
+#include "cache/pending_entries.hpp"
 
 namespace headgate {
 namespace {
@@ -22,51 +24,18 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kFeedBatch = 512;
 constexpr std::size_t kLookAtOnce = 1'000;
-// Channels to wake are remembered for so many writes above stable; beyond, all feeds are woken.
-constexpr std::size_t kChannelsRemembered = 100'000;
 // Beyond, the feed is not read on until some of what it showed is settled.
 constexpr std::size_t kPendingMost = 10'000;
 // The bound of what may be missing is noted so many times in one gap timeout.
 constexpr int kBoundsNoted = 64;
 constexpr milliseconds kFirstLook{1};
-constexpr milliseconds kLongestLook{64};
 constexpr milliseconds kRetry{100};
 constexpr milliseconds kStopAtMost{2'000};
-
-template <class T>
-bool contains(const std::vector<T>& all, const T& one) {
-  return std::find(all.begin(), all.end(), one) != all.end();
-}
-
-// R7: what the document says happened at an earlier number stands in that number's document.
-bool is_listed(const RecentSequence& earlier, const FeedRecord& record,
-               const SequenceDocument* document) {
-  if (document == nullptr || document->is_dead || document->entry.doc_id != record.entry.doc_id)
-    return false;
-  for (const ChannelId& channel : earlier.removals)
-    if (!contains(document->entry.removals, channel)) return false;
-  for (const ChannelId& principal : earlier.grants)
-    if (std::none_of(document->entry.grants.begin(), document->entry.grants.end(),
-                     [&](const Grant& g) { return g.principal == principal; }))
-      return false;
-  return true;
-}
 
 // Trying again would not help.
 bool is_permanent(Errc code) {
   return code == Errc::corrupted || code == Errc::unsupported || code == Errc::invalid_argument ||
          code == Errc::too_large || code == Errc::internal;
-}
-
-bool has_marks(const RecentSequence& earlier) {
-  return !earlier.removals.empty() || !earlier.grants.empty();
-}
-
-std::vector<ChannelId> channels_of(const CacheEntry& entry) {
-  std::vector<ChannelId> channels = entry.channels;
-  channels.insert(channels.end(), entry.removals.begin(), entry.removals.end());
-  for (const Grant& grant : entry.grants) channels.push_back(grant.principal);
-  return channels;
 }
 
 }  // namespace
@@ -88,25 +57,8 @@ class CacheWriter::State {
   Statistics statistics() const;
 
  private:
-  // A feed entry that is not settled yet.
-  struct Pending {
-    FeedEntry entry;
-    FeedRecord record;  // empty if it could not be read
-    bool is_unreadable = false;
-    TimePoint met;
-    TimePoint next_look;
-    milliseconds pause = kFirstLook;
-    bool has_failed = false;
-  };
-  using Place = std::pair<PartitionNumber, PartitionPosition>;
-  using Documents = std::unordered_map<Sequence, std::shared_ptr<const SequenceDocument>>;
-
-  enum class Verdict { settled, wait, repair, resequence };
-  struct Judgement {
-    Verdict verdict = Verdict::settled;
-    std::vector<Sequence> unlisted;  // recent numbers whose removals and grants must move
-    std::vector<Sequence> absent;    // numbers to bury
-  };
+  using Place = EntryPlace;
+  using Verdict = Judgement::Verdict;
 
   // Reading.
   Task<Result<void>> open();
@@ -120,17 +72,14 @@ class CacheWriter::State {
 
   // Looking.
   Task<Result<void>> look();
-  std::vector<Place> take_due() const;
-  Task<Result<void>> look_at(Place place, const Documents& documents, std::vector<Place>& repairs);
-  Task<Result<Documents>> load_documents(const std::vector<Place>& places);
-  Judgement judge(const Pending& pending, const Documents& documents) const;
-  bool is_same_write(const Pending& pending, const SequenceDocument& document) const;
+  Task<Result<void>> look_at(Place place, const KnownDocuments& documents,
+                             std::vector<Place>& repairs);
+  Task<Result<KnownDocuments>> load_documents(const std::vector<Place>& places);
+  JudgementContext context_for(const PendingEntry& pending) const;
   Task<Result<bool>> bury_each(std::vector<Sequence> sequences);
   Task<Result<void>> repair(std::vector<Place> places);
   Task<Result<void>> resequence(Place place, std::vector<Sequence> unlisted);
   void settle(Place place);
-  void remember_channels(const Pending& pending);
-  void look_later(Place place);
   void fail(Place place, const Error& why);
   std::chrono::nanoseconds repair_delay() const;
 
@@ -157,11 +106,9 @@ class CacheWriter::State {
 
   Accounting accounting_;
   FeedWalk walk_;
-  std::map<Place, Pending> pending_;
-  std::set<std::pair<TimePoint, Place>> looks_;  // when to look at each of them
+  PendingEntries pending_;
   std::map<Place, ReleasedRange> released_;
-  std::map<Sequence, std::vector<ChannelId>> channels_above_;
-  bool has_forgotten_channels_ = false;
+  ChannelsToWake channels_;
   Sequence largest_seen_;
   // How large numbers were at which time: what was handed out gap_timeout ago should be here.
   std::deque<std::pair<TimePoint, Sequence>> bounds_;
@@ -183,9 +130,8 @@ Task<Result<void>> CacheWriter::State::open() {
   accounting_ = Accounting(stable_.record().stable);
   walk_.clear();
   pending_.clear();
-  looks_.clear();
   released_.clear();
-  channels_above_.clear();
+  channels_.clear();
   bounds_.clear();
   FeedPositions from = stable_.record().checkpoint;
   if (from.size() != d_.base.partition_count()) from.clear();
@@ -203,7 +149,8 @@ bool CacheWriter::State::is_caught_up(const FeedPositions& heads) const {
   };
   for (std::size_t i = 0; i < heads.size(); ++i) {
     const PartitionNumber partition(static_cast<std::uint32_t>(i));
-    if (is_open_up_to_head(pending_, partition) || is_open_up_to_head(released_, partition))
+    if (is_open_up_to_head(pending_.by_place(), partition) ||
+        is_open_up_to_head(released_, partition))
       return false;
   }
   return true;
@@ -279,7 +226,7 @@ Task<Result<void>> CacheWriter::State::turn(Deadline read_until) {
 
 Deadline CacheWriter::State::next_deadline() const {
   Deadline next = env_.now() + d_.space.settings.poll;
-  if (!looks_.empty()) next = std::min(next, looks_.begin()->first);
+  next = std::min(next, pending_.next_look());
   if (accounting_.stable() > stable_.record().stable)
     next = std::min(next, last_published_ + d_.space.settings.publish_interval);
   return next;
@@ -289,7 +236,7 @@ Deadline CacheWriter::State::next_deadline() const {
 
 Task<Result<bool>> CacheWriter::State::read_feed(Deadline deadline) {
   if (pending_.size() >= kPendingMost) {
-    co_await env_.sleep_until(std::min(deadline, looks_.begin()->first));
+    co_await env_.sleep_until(std::min(deadline, pending_.next_look()));
     co_return false;
   }
   HG_CO_TRY(auto entries, co_await feed_->next(kFeedBatch, deadline));
@@ -305,18 +252,14 @@ void CacheWriter::State::take(FeedEntry entry) {
   if (entry.key.kind == KeyKind::released) return take_released(std::move(entry));
   auto record = FeedRecord::decode(entry.bytes);
   if (!record) report_unreadable(entry, record.error());
-  Pending pending;
+  PendingEntry pending;
   pending.is_unreadable = !record;
   if (record) pending.record = *std::move(record);
   const Sequence sequence = pending.record.entry.sequence;
   largest_seen_ = std::max(largest_seen_, sequence);
   walk_.meet(entry, sequence);
   pending.entry = std::move(entry);
-  pending.met = pending.next_look = env_.now();
-  if (const auto again = pending_.find(place); again != pending_.end())
-    looks_.erase({again->second.next_look, place});
-  looks_.insert({pending.next_look, place});
-  pending_.insert_or_assign(place, std::move(pending));
+  pending_.add(place, std::move(pending), env_.now());
 }
 
 void CacheWriter::State::take_released(FeedEntry entry) {
@@ -355,19 +298,10 @@ std::chrono::nanoseconds CacheWriter::State::repair_delay() const {
   return d_.space.settings.repair_delay;
 }
 
-std::vector<CacheWriter::State::Place> CacheWriter::State::take_due() const {
-  std::vector<Place> due;
-  for (const auto& [when, place] : looks_) {
-    if (due.size() == kLookAtOnce || when > env_.now()) break;
-    due.push_back(place);
-  }
-  return due;
-}
-
 Task<Result<void>> CacheWriter::State::look() {
-  const std::vector<Place> due = take_due();
+  const std::vector<Place> due = pending_.due(env_.now(), kLookAtOnce);
   if (due.empty()) co_return Result<void>();
-  HG_CO_TRY(const Documents documents, co_await load_documents(due));
+  HG_CO_TRY(const KnownDocuments documents, co_await load_documents(due));
   std::vector<Place> repairs;
   for (const Place& place : due) {
     const auto done = co_await look_at(place, documents, repairs);
@@ -376,15 +310,17 @@ Task<Result<void>> CacheWriter::State::look() {
   co_return co_await repair(std::move(repairs));
 }
 
-Task<Result<void>> CacheWriter::State::look_at(Place place, const Documents& documents,
+Task<Result<void>> CacheWriter::State::look_at(Place place, const KnownDocuments& documents,
                                                std::vector<Place>& repairs) {
-  Judgement judgement = judge(pending_.at(place), documents);
+  const PendingEntry& pending = pending_.at(place);
+  Judgement judgement = judge(pending, documents, context_for(pending));
   bool can_go_on = judgement.verdict != Verdict::wait;
   if (can_go_on) {
     HG_CO_TRY(can_go_on, co_await bury_each(std::move(judgement.absent)));
   }
   if (!can_go_on) {
-    look_later(place);  // or somebody inserted a document meanwhile: judge again
+    pending_.look_later(place,
+                        env_.now());  // or somebody inserted a document meanwhile: judge again
   } else if (judgement.verdict == Verdict::resequence) {
     HG_CO_CHECK(co_await resequence(place, std::move(judgement.unlisted)));
   } else if (judgement.verdict == Verdict::repair) {
@@ -397,8 +333,7 @@ Task<Result<void>> CacheWriter::State::look_at(Place place, const Documents& doc
 
 // The documents that the entries' judgement needs: their own, and those of recent numbers that are
 // above stable or record a removal or grant.
-Task<Result<CacheWriter::State::Documents>> CacheWriter::State::load_documents(
-    const std::vector<Place>& places) {
+Task<Result<KnownDocuments>> CacheWriter::State::load_documents(const std::vector<Place>& places) {
   std::set<Sequence> wanted;
   for (const Place& place : places) {
     if (pending_.at(place).is_unreadable) continue;
@@ -408,7 +343,7 @@ Task<Result<CacheWriter::State::Documents>> CacheWriter::State::load_documents(
       if (earlier.sequence > accounting_.stable() || has_marks(earlier))
         wanted.insert(earlier.sequence);
   }
-  Documents documents;
+  KnownDocuments documents;
   std::vector<Sequence> missing;
   for (Sequence sequence : wanted) {
     if (auto known = d_.reader.known(sequence))
@@ -434,63 +369,9 @@ Task<Result<CacheWriter::State::Documents>> CacheWriter::State::load_documents(
   co_return documents;
 }
 
-bool CacheWriter::State::is_same_write(const Pending& pending,
-                                       const SequenceDocument& document) const {
-  return document.identity.partition == pending.entry.partition &&
-         document.identity.position == pending.entry.position &&
-         document.identity.cas == pending.entry.cas &&
-         document.entry.doc_id == pending.record.entry.doc_id &&
-         document.entry.rev_id == pending.record.entry.rev_id;
-}
-
-CacheWriter::State::Judgement CacheWriter::State::judge(const Pending& pending,
-                                                        const Documents& documents) const {
-  const auto find = [&](Sequence sequence) -> const SequenceDocument* {
-    const auto it = documents.find(sequence);
-    return it == documents.end() ? nullptr : it->second.get();
-  };
-  const Sequence stable = accounting_.stable();
-  const bool may_be_at_work = env_.now() < pending.met + repair_delay();
-  Judgement judgement;
-  if (pending.is_unreadable) judgement.verdict = Verdict::resequence;
-  if (pending.is_unreadable) return judgement;
-  for (const RecentSequence& earlier : pending.record.recent) {
-    if (earlier.sequence <= stable && !has_marks(earlier)) continue;
-    const SequenceDocument* document = find(earlier.sequence);
-    // No reader sees what is listed in a buried range.
-    const bool is_buried = stable_.dead_ranges().contains(earlier.sequence);
-    const bool is_unlisted =
-        has_marks(earlier) && (is_buried || !is_listed(earlier, pending.record, document));
-    if (is_unlisted && document == nullptr && !is_buried && may_be_at_work) {
-      judgement.verdict = Verdict::wait;
-      return judgement;
-    }
-    if (is_unlisted) judgement.unlisted.push_back(earlier.sequence);
-    if (document == nullptr && !is_buried) judgement.absent.push_back(earlier.sequence);
-  }
-
-  const Sequence sequence = pending.record.entry.sequence;
-  const SequenceDocument* own = find(sequence);
-  const bool is_buried = stable_.dead_ranges().contains(sequence);
-  if (own == nullptr && !is_buried && sequence > stable) {
-    judgement.verdict = may_be_at_work ? Verdict::wait : Verdict::repair;
-  } else if (own == nullptr || is_buried || own->is_dead || !is_same_write(pending, *own)) {
-    // R9: late, buried or stolen. At or below stable a hole is closed before the document moves.
-    if (own == nullptr && !is_buried) judgement.absent.push_back(sequence);
-    judgement.verdict = Verdict::resequence;
-  } else if (own->epoch != d_.allocator.epoch() && sequence > stable) {
-    // R7: written under another epoch; its block entries may be lost. Entered again they do no
-    // harm.
-    judgement.verdict = Verdict::repair;
-  }
-  if (!judgement.unlisted.empty() && judgement.verdict == Verdict::repair) {
-    // The document moves to a fresh number anyway: this one is only closed.
-    if (own == nullptr) judgement.absent.push_back(sequence);
-    judgement.verdict = Verdict::resequence;
-  }
-  if (!judgement.unlisted.empty() && judgement.verdict == Verdict::settled)
-    judgement.verdict = Verdict::resequence;
-  return judgement;
+JudgementContext CacheWriter::State::context_for(const PendingEntry& pending) const {
+  return {accounting_.stable(), d_.allocator.epoch(), stable_.dead_ranges(),
+          env_.now() < pending.met + repair_delay()};
 }
 
 // False if a document appeared at one of the numbers.
@@ -506,7 +387,7 @@ Task<Result<void>> CacheWriter::State::repair(std::vector<Place> places) {
   if (places.empty()) co_return Result<void>();
   std::vector<CacheWrite> writes;
   for (const Place& place : places) {
-    const Pending& pending = pending_.at(place);
+    const PendingEntry& pending = pending_.at(place);
     writes.push_back({pending.record.entry,
                       {pending.entry.partition, pending.entry.position, pending.entry.cas,
                        pending.entry.history}});
@@ -518,7 +399,7 @@ Task<Result<void>> CacheWriter::State::repair(std::vector<Place> places) {
       ++statistics_.repairs;
       settle(places[i]);
     } else {
-      look_later(places[i]);
+      pending_.look_later(places[i], env_.now());
     }
   }
   co_return Result<void>();
@@ -534,45 +415,18 @@ Task<Result<void>> CacheWriter::State::resequence(Place place, std::vector<Seque
 }
 
 void CacheWriter::State::settle(Place place) {
-  const Pending& pending = pending_.at(place);
-  remember_channels(pending);
+  const PendingEntry& pending = pending_.at(place);
+  channels_.remember(pending.record, stable_.record().stable);
   accounting_.account(pending.record.entry.sequence);
   for (const RecentSequence& earlier : pending.record.recent) accounting_.account(earlier.sequence);
   walk_.settle(place.first, place.second);
-  looks_.erase({pending.next_look, place});
-  pending_.erase(place);
-}
-
-// Whose feeds of mode stable are woken when stable passes the entry's numbers; the removals at an
-// earlier one may have been on the feed under no other entry than this.
-void CacheWriter::State::remember_channels(const Pending& pending) {
-  if (channels_above_.size() >= kChannelsRemembered) {
-    channels_above_.clear();
-    has_forgotten_channels_ = true;
-  }
-  const Sequence stable = stable_.record().stable;
-  const CacheEntry& entry = pending.record.entry;
-  if (entry.sequence > stable) channels_above_[entry.sequence] = channels_of(entry);
-  for (const RecentSequence& earlier : pending.record.recent) {
-    if (earlier.sequence <= stable || !has_marks(earlier)) continue;
-    std::vector<ChannelId>& channels = channels_above_[earlier.sequence];
-    channels.insert(channels.end(), earlier.removals.begin(), earlier.removals.end());
-    channels.insert(channels.end(), earlier.grants.begin(), earlier.grants.end());
-  }
-}
-
-void CacheWriter::State::look_later(Place place) {
-  Pending& pending = pending_.at(place);
-  looks_.erase({pending.next_look, place});
-  pending.next_look = env_.now() + pending.pause;
-  pending.pause = std::min(kLongestLook, pending.pause * 2);
-  looks_.insert({pending.next_look, place});
+  pending_.remove(place);
 }
 
 // One write that cannot be repaired keeps nobody else waiting. What trying again would not cure is
 // given up: its number is closed as a gap.
 void CacheWriter::State::fail(Place place, const Error& why) {
-  Pending& pending = pending_.at(place);
+  PendingEntry& pending = pending_.at(place);
   const bool is_given_up = is_permanent(why.code);
   if (is_given_up || !pending.has_failed)
     log(is_given_up ? LogLevel::error : LogLevel::warning,
@@ -583,11 +437,10 @@ void CacheWriter::State::fail(Place place, const Error& why) {
          {"what", why.context}});
   pending.has_failed = true;
   ++statistics_.failures;
-  if (!is_given_up) return look_later(place);
+  if (!is_given_up) return pending_.look_later(place, env_.now());
   ++statistics_.given_up;
   walk_.settle(place.first, place.second);
-  looks_.erase({pending.next_look, place});
-  pending_.erase(place);
+  pending_.remove(place);
 }
 
 // --- Gaps ----------------------------------------------------------------------------------------
@@ -679,13 +532,7 @@ Task<Result<void>> CacheWriter::State::publish() {
                                        *cache_histories_, base_histories_));
   last_published_ = env_.now();
   ++statistics_.published;
-  std::set<ChannelId> changed;
-  const auto end = channels_above_.upper_bound(stable);
-  for (auto it = channels_above_.begin(); it != end; it = channels_above_.erase(it))
-    changed.insert(it->second.begin(), it->second.end());
-  if (has_forgotten_channels_) changed.clear();
-  has_forgotten_channels_ = false;
-  d_.listener.stable_advanced(stable, std::vector<ChannelId>(changed.begin(), changed.end()));
+  d_.listener.stable_advanced(stable, channels_.take(stable));
   co_return Result<void>();
 }
 
