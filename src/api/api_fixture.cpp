@@ -58,7 +58,7 @@ ApiServer::ApiServer(std::optional<AdminCredentials> credentials, std::size_t ma
 }
 
 ApiServer::~ApiServer() {
-  bucket_.release();
+  in_turn([this] { bucket_.release(); });
   const auto stopped = run<Result<void>>([this] { return stop(*this); });
   EXPECT_TRUE(stopped) << "requests are still at work";
   environment_.stop();
