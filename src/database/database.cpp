@@ -36,7 +36,8 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
       documents_(context_),
       local_documents_(context_),
       principals_(context_),
-      repair_(context_) {}
+      repair_(context_),
+      reconfigured_(dependencies.environment) {}
 
 Database::~Database() = default;
 
@@ -69,6 +70,15 @@ Task<void> Database::stop_cache_writer() {
 }
 
 Task<Result<void>> Database::reconfigure(DatabaseConfig config) {
+  while (is_reconfiguring_) co_await reconfigured_.wait_past(reconfigured_.count());
+  is_reconfiguring_ = true;
+  auto done = co_await apply(std::move(config));
+  is_reconfiguring_ = false;
+  reconfigured_.raise();
+  co_return done;
+}
+
+Task<Result<void>> Database::apply(DatabaseConfig config) {
   const auto before = context_.config;
   if (config.block_format != before->block_format ||
       config.block_capacity != before->block_capacity ||

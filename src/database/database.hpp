@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "base/signal.hpp"
 #include "base/task.hpp"
 #include "cache/cache_writer.hpp"
 #include "database/all_docs.hpp"
@@ -74,6 +75,8 @@ class Database {
   FrontEndCacheWriter::Statistics front_end_statistics() const { return front_end_.statistics(); }
 
  private:
+  Task<Result<void>> apply(DatabaseConfig config);
+
   std::string name_;
   Bucket& base_;
   ChangeListener& listener_;
@@ -89,6 +92,8 @@ class Database {
   StoredRepair repair_;
   std::unique_ptr<CacheWriter> cache_writer_;
   CacheWriter::Statistics last_statistics_;
+  bool is_reconfiguring_ = false;
+  Signal reconfigured_;
 };
 
 }  // namespace headgate

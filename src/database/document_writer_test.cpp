@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/task_scope.hpp"
 #include "database/database_fixture.hpp"
 
 namespace headgate {
@@ -234,6 +235,18 @@ TEST_F(DocumentWriterTest, RevisionsBeyondTheLimitAreForgotten) {
   std::string rev;
   for (int i = 0; i < 30; ++i) rev = put_ok("a", "{\"n\":" + std::to_string(i) + "}", rev);
   EXPECT_EQ(envelope("a").tree.size(), 20u);
+}
+
+TEST_F(DocumentWriterTest, ConfigurationsThatComeAtOnceTakeEffectOneAfterTheOther) {
+  std::vector<Task<Result<void>>> changes;
+  for (int poll : {10, 20, 30}) {
+    DatabaseConfig config = *db_->config();
+    config.poll = std::chrono::milliseconds(poll);
+    changes.push_back(db_->reconfigure(std::move(config)));
+  }
+  for (const auto& done : env_.run(when_all(env_, std::move(changes)))) EXPECT_TRUE(done);
+  EXPECT_EQ(db_->config()->poll, std::chrono::milliseconds(30));
+  put_ok("a", "{}");
 }
 
 TEST_F(DocumentWriterTest, WhatIsTooLargeIsRefused) {

@@ -14,7 +14,7 @@ void round_trip(const Result<T>& decoded, const Result<T>& again) {
   if (decoded && !(again.has_value() && *again == *decoded)) std::abort();
 }
 
-void check(std::string_view bytes) {
+void check_all(std::string_view bytes) {
   const auto document = SequenceDocument::decode(Sequence(9), bytes);
   if (document) round_trip(document, SequenceDocument::decode(Sequence(9), document->encode()));
   const auto feed = FeedRecord::decode(bytes);
@@ -37,6 +37,6 @@ void check(std::string_view bytes) {
 }  // namespace headgate
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-  headgate::check({reinterpret_cast<const char*>(data), size});
+  headgate::check_all({reinterpret_cast<const char*>(data), size});
   return 0;
 }
