@@ -27,7 +27,7 @@ const kGrantPoints = { append: [...kSteps, ...kGranting, ...kOpeningHidden],
   indexed: [...kSteps, ...kGranting] };
 
 function followers(server, users) {
-  return [undefined, ...users].flatMap((user) => feedKinds.flatMap((feed) =>
+  return users.flatMap((user) => feedKinds.flatMap((feed) =>
     ['available', 'stable'].map((mode) => new Follower(server, 'db', user, feed, { mode }))));
 }
 
@@ -52,7 +52,7 @@ for (const block_format of ['append', 'indexed']) {
       const points = kPoints[block_format];
       await server.createDatabase('db', { block_format, block_capacity: 4 });
       const alice = await server.createUser('db', 'alice', ['red']);
-      const all = followers(server, [alice]);
+      const all = followers(server, [undefined, alice]);
       const isVisible = (user, doc) => !user || doc.channels.includes('red');
       const revs = new Map();
       let stable = 0;
@@ -93,7 +93,7 @@ for (const block_format of ['append', 'indexed']) {
         ({ _id: `secret-${round}-${index}`, channels: [`s-${round}-${index}`] })));
       await server.write('db', secrets);
       const alice = await server.createUser('db', 'alice', ['red']);
-      const all = followers(server, [alice]).filter(({ user }) => user);
+      const all = followers(server, [alice]);
       let stable = await untilStable(server, 'db');
       for (const [round, point] of points.entries()) {
         const written = await crashAt(server, point, (count) => server.admin('PUT',

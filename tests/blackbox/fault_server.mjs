@@ -59,6 +59,7 @@ export async function withServer(body, options) {
   try {
     await body(server);
   } finally {
+    server.isOver = true;  // for its followers
     await server.close();
   }
 }

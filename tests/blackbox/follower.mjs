@@ -20,7 +20,7 @@ export function changesTarget(database, query) {
 
 export class Follower {
   /**
-   * Begins to follow at once; ends with `await follower.stop()`.
+   * Begins to follow at once; ends with `await follower.stop()`, or when the test is over.
    * @param user as Server.createUser returns it; absent: the admin port
    * @param query further parameters of `_changes`
    */
@@ -40,8 +40,12 @@ export class Follower {
     return `${this.feed} feed of ${this.user?.name ?? 'admin'}${mode}`;
   }
 
+  get isOver() {
+    return this.isStopped || this.server.isOver;
+  }
+
   async run() {
-    while (!this.isStopped) {
+    while (!this.isOver) {
       try {
         await (this.feed === 'continuous' ? this.stream() : this.page());
       } catch (error) {
@@ -68,7 +72,7 @@ export class Follower {
     try {
       await stream.opened;
       if (stream.status === 200) this.connections += 1;
-      while (!this.isStopped && !stream.ended) {
+      while (!this.isOver && !stream.ended) {
         for (const entry of stream.entries.slice(taken)) {
           this.take(entry);
           this.since = entry.seq;

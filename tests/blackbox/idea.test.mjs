@@ -3,7 +3,6 @@
 // writer stands still; and what the cache holds serves a new process without the documents.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Server } from '../clients/server.mjs';
 import { holdCacheWriters, release, withServer } from './fault_server.mjs';
 import { changesTarget, currentRevisions, expectOrdered, feedKinds, Follower, lastOf }
   from './follower.mjs';
@@ -131,9 +130,8 @@ for (const end of ['stop', 'kill']) {
   }
 }
 
-test('a feed of the held cache writer goes on where it stood after a restart', async () => {
-  const server = await Server.start();
-  try {
+test('a feed of the held cache writer goes on where it stood after a restart', () =>
+  withServer(async (server) => {
     await server.createDatabase('db');
     const alice = await server.createUser('db', 'alice', ['red']);
     const follower = new Follower(server, 'db', alice, 'continuous', { mode: 'stable' });
@@ -147,7 +145,4 @@ test('a feed of the held cache writer goes on where it stood after a restart', a
     const page = await server.changes('db', alice, { mode: 'stable' });
     assert.deepEqual([...revs].filter(([id, rev]) => lastOf(page.results).get(id) !== rev), [],
       changesTarget('db', {}));
-  } finally {
-    await server.close();
-  }
-});
+  }));

@@ -173,6 +173,7 @@ test('on a full disk writes get 507, reads go on, and writes come back', async (
     await server.restart();
     assert.deepEqual([...await currentRevisions(server, 'db')].sort(), [...stored].sort());
   } finally {
+    if (server) server.isOver = true;
     await server?.close();
     disk.unmount();
   }
