@@ -57,8 +57,9 @@ Task<bool> AppendBlockWriter::move_to_newest(ChannelId channel, std::uint64_t fu
   KnownRecords records;
   auto newest = co_await find_newest_block(space_, channel, full, history, records);
   if (newest && *newest == full) {
-    if (!co_await open_next_block(space_, channel, full, history)) co_return false;
-    ++blocks_opened_;
+    const auto opened = co_await open_next_block(space_, channel, full, history);
+    if (!opened) co_return false;
+    if (*opened) ++blocks_opened_;
     newest = co_await find_newest_block(space_, channel, full, history, records);
   }
   if (!newest) co_return false;

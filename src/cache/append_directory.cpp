@@ -59,7 +59,7 @@ Task<Result<std::uint64_t>> find_newest_block(const CacheSpace& space, ChannelId
   co_return present;
 }
 
-Task<Result<void>> open_next_block(const CacheSpace& space, ChannelId channel, std::uint64_t full,
+Task<Result<bool>> open_next_block(const CacheSpace& space, ChannelId channel, std::uint64_t full,
                                    HistoryId history) {
   std::vector<Key> keys{space.stable_key(), space.block_key(channel, full)};
   if (full > 0) keys.push_back(space.record_key(channel, full));
@@ -96,10 +96,11 @@ Task<Result<void>> open_next_block(const CacheSpace& space, ChannelId channel, s
                                       std::move(conditions), options, space.deadline());
   switch (inserted.status) {
     case Errc::ok:
+      co_return true;
     case Errc::exists:
     case Errc::condition_failed:
     case Errc::timeout_unknown_outcome:
-      co_return Result<void>();
+      co_return false;
     default:
       co_return Error{inserted.status, "opening a block"};
   }

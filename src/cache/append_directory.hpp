@@ -25,9 +25,9 @@ Task<Result<std::uint64_t>> find_newest_block(const CacheSpace& space, ChannelId
 
 /// Opens block `full` + 1 of a channel whose block `full` is full and newest (append-blocks 2.4):
 /// its record is inserted only if nobody else did and what it was computed from is unchanged.
-/// Success means "probe again": inserted, already there, or unknown. Errors: rolled_back;
+/// Success means "probe again": inserted (true), already there, or unknown. Errors: rolled_back;
 /// unavailable; no_space; corrupted.
-Task<Result<void>> open_next_block(const CacheSpace& space, ChannelId channel, std::uint64_t full,
+Task<Result<bool>> open_next_block(const CacheSpace& space, ChannelId channel, std::uint64_t full,
                                    HistoryId history);
 
 }  // namespace headgate

@@ -66,7 +66,11 @@ class CacheReader::State {
 
  private:
   struct Channel {
+    explicit Channel(Environment& environment) : read_done(environment) {}
+
     std::unique_ptr<ChannelBlocks> blocks;
+    bool is_being_read = false;
+    Signal read_done;
     std::optional<std::uint64_t> counter;
     std::uint64_t checked_for = 0;  // passes up to this number have what they need
     std::uint64_t wanted_for = 0;
@@ -91,6 +95,8 @@ class CacheReader::State {
                                  std::uint64_t counter);
 
   ChannelBlocks::Pass pass_for(const PassStart& pass, const ChannelId& id) const;
+  Task<Result<ChannelBlocks::Page>> read_blocks(ChannelPointer channel, ChannelBlocks::Pass pass,
+                                                Sequence since, std::size_t limit);
   Task<Result<ChannelPage>> read_channel(PassStart pass, ReadMode mode, ChannelQuery query,
                                          ChannelPointer channel, std::size_t limit);
   Task<Result<ChannelPage>> read_documents(PassStart pass, ReadMode mode, ChannelQuery query,
@@ -107,6 +113,7 @@ class CacheReader::State {
 
   // Starts of passes, shared: the next to begin serves all who wait for it.
   std::uint64_t starts_begun_ = 0;
+  bool is_start_wanted_ = false;
   std::uint64_t starts_done_ = 0;
   Result<PassStart> latest_start_{Errc::unavailable};
   std::string stable_bytes_;
@@ -132,10 +139,15 @@ Task<Result<PassStart>> CacheReader::State::start_pass() {
   ++statistics_.passes;
   const std::uint64_t wanted = starts_begun_ + 1;
   while (starts_done_ < wanted) {
-    if (starts_begun_ != starts_done_) {
+    if (is_start_wanted_ || starts_begun_ != starts_done_) {
       co_await start_done_.wait_past(start_done_.count());
       continue;
     }
+    // One write wakes many feeds, and a bucket may answer without suspending: the read begins when
+    // all that were woken together have asked for it.
+    is_start_wanted_ = true;
+    co_await space_.environment.yield();
+    is_start_wanted_ = false;
     ++starts_begun_;
     auto start = co_await read_start();
     latest_start_ = std::move(start);
@@ -203,7 +215,7 @@ CacheReader::State::ChannelPointer CacheReader::State::channel(const ChannelId& 
     by_use_.splice(by_use_.end(), by_use_, it->second->use);
     return it->second;
   }
-  auto created = std::make_shared<Channel>();
+  auto created = std::make_shared<Channel>(space_.environment);
   created->blocks = make_channel_blocks(space_, id, block_keys_read_);
   created->use = by_use_.insert(by_use_.end(), id);
   channels_.emplace(id, created);
@@ -334,12 +346,25 @@ Result<ChannelPage> CacheReader::State::resolve(
   return page;
 }
 
+// One at a time for each channel: blocks that are not in memory are read once for all that wait.
+Task<Result<ChannelBlocks::Page>> CacheReader::State::read_blocks(ChannelPointer channel,
+                                                                  ChannelBlocks::Pass pass,
+                                                                  Sequence since,
+                                                                  std::size_t limit) {
+  while (channel->is_being_read) co_await channel->read_done.wait_past(channel->read_done.count());
+  channel->is_being_read = true;
+  auto page = co_await channel->blocks->read(pass, since, limit);
+  channel->is_being_read = false;
+  channel->read_done.raise();
+  co_return page;
+}
+
 Task<Result<ChannelPage>> CacheReader::State::read_channel(PassStart pass, ReadMode mode,
                                                            ChannelQuery query,
                                                            ChannelPointer channel,
                                                            std::size_t limit) {
   HG_CO_TRY(auto raw,
-            co_await channel->blocks->read(pass_for(pass, query.channel), query.since, limit));
+            co_await read_blocks(channel, pass_for(pass, query.channel), query.since, limit));
   account(query.channel, *channel);
   Sequence complete_to = raw.complete_to;
   std::vector<Sequence> sequences;

@@ -8,8 +8,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   headgate::ServerConfig config;
-  const auto read =
-      config.read_toml({reinterpret_cast<const char*>(data), size}, "headgate.toml");
+  const auto read = config.read_toml({reinterpret_cast<const char*>(data), size}, "headgate.toml");
   if (!read && read.error().context.empty()) std::abort();
   if (!read) return 0;
   const auto checked = config.check();
