@@ -464,6 +464,7 @@ CacheReader::Statistics CacheReader::State::statistics() const {
   Statistics all = statistics_;
   all.block_reads = block_keys_read_;
   all.document_reads = documents_.reads();
+  all.entries_kept = size_;
   return all;
 }
 

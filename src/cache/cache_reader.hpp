@@ -69,6 +69,7 @@ class CacheReader {
     std::uint64_t block_reads = 0;     ///< block and record keys read
     std::uint64_t document_reads = 0;  ///< sequence documents read
     std::uint64_t dropped_passes = 0;
+    std::size_t entries_kept = 0;  ///< in memory now, what channels cost included
   };
 
   /// `highest` tells the largest sequence that can be in the cache now (indexed blocks and reading

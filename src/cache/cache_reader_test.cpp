@@ -112,7 +112,8 @@ TEST_P(CacheReaderTest, PagesAreCompleteAndEndOnlyAtOrBelowStable) {
   EXPECT_GE(pages, 7);
 }
 
-// R17b: a pass meets at most max_early entries above stable.
+// R17b, sync_gateway PR 8463 (CBG-5610): a pass meets at most max_early entries above stable, so
+// what a stuck feed remembers is bounded.
 TEST_P(CacheReaderTest, AboveStableAPageIsBounded) {
   space_->settings.max_early = 5;
   start_writer();

@@ -60,6 +60,7 @@ class Database {
   LocalDocuments& local_documents() { return local_documents_; }
   PrincipalStore& principals() { return principals_; }
   CacheReader& cache_reader() { return reader_; }
+  const CacheReader& cache_reader() const { return reader_; }
   const CacheSpace& cache_space() const { return space_; }
 
   AllDocsCursor all_docs(std::shared_ptr<const Principal> reader, AllDocsQuery query);

@@ -98,6 +98,14 @@ constexpr DatabaseFigure kDatabaseFigures[] = {
      [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().gaps; }},
     {"gaps_closed_total", "Ranges of sequences that never came", false,
      [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().gaps_closed; }},
+    {"repair_failures_total", "Repairs of a write that failed and are tried again", false,
+     [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().failures; }},
+    {"given_up_writes_total", "Writes that no repair can help; the log names them", false,
+     [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().given_up; }},
+    {"reader_entries", "Block entries in the memory of the cache reader", true,
+     [](const Database& d, const FeedHub&) {
+       return std::uint64_t{d.cache_reader().statistics().entries_kept};
+     }},
     {"awaited_writes", "Writes whose front end is still at work", true,
      [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().awaited; }},
     {"resequences_total", "Documents that got a fresh sequence", false,
