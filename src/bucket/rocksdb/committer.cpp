@@ -186,7 +186,10 @@ Errc Committer::write(PendingBatch& batch, bool is_barrier) {
 
 Errc Committer::write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync) {
   rocksdb::Status status;
-  if (bytes.Count() == 0) {
+  std::unique_lock log_lock(engine_.log_mutex);
+  if (!engine_.log_status.ok()) {
+    status = engine_.log_status;  // of a sync for the feed
+  } else if (bytes.Count() == 0) {
     status = engine_.db->SyncWAL();
   } else {
     rocksdb::WriteOptions options;
@@ -195,6 +198,8 @@ Errc Committer::write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync) {
     ++batches_;
     wal_bytes_ += bytes.GetDataSize();
   }
+  engine_.log_status = status;
+  log_lock.unlock();
   if (with_sync) ++wal_syncs_;
   return status.ok() ? Errc::ok : failed(status);
 }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <vector>
@@ -56,6 +57,11 @@ struct RocksEngine {
   std::uint64_t first_version = 0;        ///< the last version given before this open
   std::uint64_t version_limit = 0;        ///< committer: no higher version without a new limit
   std::atomic<std::uint64_t> synced = 0;  ///< every write up to this version is on the disk
+
+  /// Held by whoever writes or syncs the log. A sync beside, or after, a failed write aborts the
+  /// process in RocksDB 7.8 as Debian builds it.
+  std::mutex log_mutex;
+  rocksdb::Status log_status;  ///< under log_mutex: of its first failure since the open
 
  private:
   void close();

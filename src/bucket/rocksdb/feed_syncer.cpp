@@ -45,8 +45,13 @@ void FeedSyncer::run() {
 
 bool FeedSyncer::sync(std::uint64_t version) {
   const auto open = engine_.hold_open();
-  // The committer meets the same failure, logs it and sees to it.
-  if (!open || !engine_.db->SyncWAL().ok()) return false;
+  if (!open) return false;
+  {
+    const std::lock_guard log_lock(engine_.log_mutex);
+    // The committer meets, or has met, the same failure, logs it and sees to it.
+    if (engine_.log_status.ok()) engine_.log_status = engine_.db->SyncWAL();
+    if (!engine_.log_status.ok()) return false;
+  }
   ++syncs_;
   const Mailbox::Databases fed = publisher_.raise_synced(version);
   if (fed.empty()) return true;

@@ -12,7 +12,7 @@
 namespace headgate {
 
 /// Syncs the log soon after a write of durability `memory` that has a feed entry, so that the feed
-/// can show it although no durable write follows; beside the committer, which goes on meanwhile.
+/// can show it although no durable write follows. The committer waits for such a sync.
 /// At most one sync every kInterval: that bounds what such databases cost the disk, and is the time
 /// they may lose at a power failure.
 class FeedSyncer {

@@ -236,6 +236,10 @@ Result<void> RocksEngine::reopen(const RocksOptions& options) {
   const std::unique_lock lock(gate_);
   close();
   auto opened = open_database(options, *this);
+  if (opened) {
+    const std::lock_guard log_lock(log_mutex);
+    log_status = rocksdb::Status::OK();
+  }
   is_reopening_ = false;
   return opened;
 }
