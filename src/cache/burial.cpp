@@ -10,6 +10,8 @@ namespace {
 
 // So many adjacent numbers are worth a range record, which every reader keeps in memory.
 constexpr std::uint64_t kRangeAtLeast = 16;
+constexpr std::uint64_t kHeldRangeAtLeast = 10'000;
+constexpr std::uint64_t kInsertsAtOnce = 1'000;
 
 std::uint64_t length(const DeadRanges::Range& range) {
   return range.last.value() - range.first.value() + 1;
@@ -41,38 +43,40 @@ Task<Result<std::vector<Burial::Found>>> Burial::find(Sequence first, Sequence l
 
 // `range` had no sequence document when it was looked at. One that appears meanwhile stays, and is
 // found the next time; within a buried range it is dead all the same (R9 resequences its write).
-Task<Result<void>> Burial::bury_empty(DeadRanges::Range range, Outcome& outcome) {
-  if (length(range) >= kRangeAtLeast) {
+Task<Result<void>> Burial::bury_empty(DeadRanges::Range range, Holders holders, Outcome& outcome) {
+  if (length(range) >= (holders == Holders::none ? kRangeAtLeast : kHeldRangeAtLeast)) {
     HG_CO_CHECK(co_await stable_.bury(range.first, range.last));
     outcome.dead.push_back(range);
     buried_ += length(range);
     co_return Result<void>();
   }
-  std::vector<Operation> inserts;
-  for (Sequence s = range.first; s <= range.last; s = s.next())
-    inserts.push_back(
-        operation::Insert{space_.sequence_key(s), SequenceDocument::dead(s).encode(), {}, {}});
-  const auto replies = co_await space_.bucket.pipeline(std::move(inserts), space_.deadline());
-  Sequence sequence = range.first;
-  for (const Reply& reply : replies) {
-    if (!reply.ok() && reply.status != Errc::exists)
-      co_return Error{reply.status, "burying a sequence"};
-    if (reply.ok()) {
-      outcome.dead.push_back({sequence, sequence});
-      ++buried_;
+  for (Sequence from = range.first; from <= range.last;) {
+    const Sequence to(std::min(range.last.value(), from.value() + kInsertsAtOnce - 1));
+    std::vector<Operation> inserts;
+    for (Sequence s = from; s <= to; s = s.next())
+      inserts.push_back(
+          operation::Insert{space_.sequence_key(s), SequenceDocument::dead(s).encode(), {}, {}});
+    const auto replies = co_await space_.bucket.pipeline(std::move(inserts), space_.deadline());
+    for (const Reply& reply : replies) {
+      if (!reply.ok() && reply.status != Errc::exists)
+        co_return Error{reply.status, "burying a sequence"};
+      if (reply.ok()) {
+        outcome.dead.push_back({from, from});
+        ++buried_;
+      }
+      from = from.next();
     }
-    sequence = sequence.next();
   }
   co_return Result<void>();
 }
 
-Task<Result<Burial::Outcome>> Burial::bury(Sequence first, Sequence last) {
+Task<Result<Burial::Outcome>> Burial::bury(Sequence first, Sequence last, Holders holders) {
   HG_CO_TRY(auto found, co_await find(first, last));
   Outcome outcome;
   Sequence from = first;
   for (Found& at : found) {
     if (from < at.sequence)
-      HG_CO_CHECK(co_await bury_empty({from, at.sequence.previous()}, outcome));
+      HG_CO_CHECK(co_await bury_empty({from, at.sequence.previous()}, holders, outcome));
     from = at.sequence.next();
     auto decoded = SequenceDocument::decode(at.sequence, at.reply.bytes);
     // What nobody can read is as good as dead: it becomes so, or readers would stumble for ever.
@@ -83,7 +87,7 @@ Task<Result<Burial::Outcome>> Burial::bury(Sequence first, Sequence last) {
     else
       outcome.live.push_back({std::move(document), at.reply.cas});
   }
-  if (from <= last) HG_CO_CHECK(co_await bury_empty({from, last}, outcome));
+  if (from <= last) HG_CO_CHECK(co_await bury_empty({from, last}, holders, outcome));
   co_return outcome;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -13,6 +14,8 @@ namespace headgate {
 /// for many adjacent ones. Confined to its executor. What is passed in must outlive it.
 class Burial {
  public:
+  /// Whether somebody may still be on the way to write sequence documents at these numbers.
+  enum class Holders : std::uint8_t { none, perhaps };
   /// A live sequence document in a range that is to be buried.
   struct Live {
     SequenceDocument document;
@@ -29,7 +32,11 @@ class Burial {
 
   /// Buries what has no sequence document in first..last. Idempotent.
   /// Errors: unavailable, no_space, overloaded, fenced, corrupted, timeout_unknown_outcome.
-  Task<Result<Outcome>> bury(Sequence first, Sequence last);
+  ///
+  /// A write-once document at each number tells a late front end at once that it is late (R4); a
+  /// range does not, so that it might acknowledge a revocation that readers take for dead (I7).
+  /// Where numbers may be held, a range is written only for very many.
+  Task<Result<Outcome>> bury(Sequence first, Sequence last, Holders holders);
   /// Turns a live sequence document into a dead one. Success if somebody else did.
   Task<Result<void>> kill(Live live);
 
@@ -41,7 +48,7 @@ class Burial {
     Reply reply;
   };
   Task<Result<std::vector<Found>>> find(Sequence first, Sequence last);
-  Task<Result<void>> bury_empty(DeadRanges::Range range, Outcome& outcome);
+  Task<Result<void>> bury_empty(DeadRanges::Range range, Holders holders, Outcome& outcome);
 
   const CacheSpace& space_;
   StableSequence& stable_;

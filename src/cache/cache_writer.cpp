@@ -361,7 +361,7 @@ Task<Result<KnownDocuments>> CacheWriter::State::load_documents(const std::vecto
     auto document = SequenceDocument::decode(missing[i], replies[i].bytes);
     if (!document) {  // nobody will ever read it: it is buried
       ++statistics_.unreadable;
-      HG_CO_CHECK(co_await burial_.bury(missing[i], missing[i]));
+      HG_CO_CHECK(co_await burial_.bury(missing[i], missing[i], Burial::Holders::perhaps));
       document = SequenceDocument::dead(missing[i]);
     }
     documents[missing[i]] = std::make_shared<const SequenceDocument>(*std::move(document));
@@ -377,7 +377,8 @@ JudgementContext CacheWriter::State::context_for(const PendingEntry& pending) co
 // False if a document appeared at one of the numbers.
 Task<Result<bool>> CacheWriter::State::bury_each(std::vector<Sequence> sequences) {
   for (Sequence sequence : sequences) {
-    HG_CO_TRY(const auto outcome, co_await burial_.bury(sequence, sequence));
+    HG_CO_TRY(const auto outcome,
+              co_await burial_.bury(sequence, sequence, Burial::Holders::perhaps));
     if (outcome.dead.empty()) co_return false;
   }
   co_return true;
@@ -450,7 +451,8 @@ Task<Result<void>> CacheWriter::State::bury_released() {
     const auto [place, range] = *released_.begin();
     const Sequence first = std::max(range.first, accounting_.stable().next());
     if (first <= range.last) {
-      HG_CO_TRY(const auto outcome, co_await burial_.bury(first, range.last));
+      HG_CO_TRY(const auto outcome,
+                co_await burial_.bury(first, range.last, Burial::Holders::none));
       for (const auto& dead : outcome.dead) accounting_.account(dead.first, dead.last);
     }
     walk_.settle(place.first, place.second);
@@ -495,7 +497,9 @@ Task<Result<void>> CacheWriter::State::close_gaps() {
 }
 
 Task<Result<void>> CacheWriter::State::close_gap(DeadRanges::Range gap) {
-  HG_CO_TRY(auto outcome, co_await burial_.bury(gap.first, gap.last));
+  const auto holders =
+      gap.last <= d_.allocator.base() ? Burial::Holders::none : Burial::Holders::perhaps;
+  HG_CO_TRY(auto outcome, co_await burial_.bury(gap.first, gap.last, holders));
   for (const auto& dead : outcome.dead) accounting_.account(dead.first, dead.last);
   if (!outcome.dead.empty()) ++statistics_.gaps_closed;
   Result<void> done;

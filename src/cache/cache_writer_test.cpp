@@ -166,6 +166,17 @@ TEST_F(CacheWriterTest, AGapOfAMillionIsOneRange) {
   EXPECT_THAT(names(read("news")), ElementsAre("a@1000002"));
 }
 
+// I7: a late front end learns from the insert that its numbers were buried, however many.
+TEST_F(CacheWriterTest, ALateFrontEndOfABulkIsTold) {
+  start_writer();
+  const Allocation late = env_.run(allocator_->allocate(100, Sequence())).value();
+  const Sequence next = put("b", {"news"});
+  ASSERT_TRUE(stable_reaches(next));
+  const CacheWrite write =
+      base_write_at("a", {}, late.at(50), {{ChannelId::of_principal("user:alice"), ""}});
+  EXPECT_EQ(cache_write(write, late), FrontEndCacheWriter::Outcome::left_unfinished);
+}
+
 // sync_gateway PR 7097 (CBG-4215), F9: the feed repeats entries.
 TEST_F(CacheWriterTest, RepeatedFeedEntriesCountOnce) {
   start_writer();
