@@ -2,6 +2,13 @@
 #include "server/server_config.hpp"
 
 #include <fmt/format.h>
+
+#include <stdexcept>
+
+// toml++ 3.3 asserts on some malformed keys ("[[[a"): a mistake in a file must not end the process
+// without a word.
+#define TOML_ASSERT(expression) \
+  ((expression) ? static_cast<void>(0) : throw std::logic_error(#expression))
 #include <toml++/toml.h>
 
 #include <fstream>
@@ -138,6 +145,8 @@ Result<void> read_table(const toml::table& table, std::string_view name, const s
 Result<void> ServerConfig::read_toml(std::string_view text, const std::string& file) {
   try {
     return read_table(toml::parse(text, file), "", file, *this);
+  } catch (const std::logic_error&) {
+    return Error{Errc::invalid_argument, file + ": not TOML: a key or table name is malformed"};
   } catch (const toml::parse_error& error) {
     return Error{Errc::invalid_argument,
                  fmt::format("{}:{}: {}", file, error.source().begin.line, error.description())};

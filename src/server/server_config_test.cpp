@@ -52,6 +52,15 @@ TEST(ServerConfig, NamesFileLineAndKeyOfAMistake) {
   EXPECT_THAT(refusal("data = \"a\"\ndata = \"b\"\n"), HasSubstr("headgate.toml:2: "));
 }
 
+TEST(ServerConfig, MalformedNamesAreAMistakeNotACrash) {
+  for (const char* text : {"[[[a", "[[[[dd", "[[", "[.a]", "[a..b]", "= 1", "a. = 1"}) {
+    ServerConfig config;
+    const auto read = config.read_toml(text, "headgate.toml");
+    ASSERT_FALSE(read) << text;
+    EXPECT_EQ(read.error().code, Errc::invalid_argument) << text;
+  }
+}
+
 TEST(ServerConfig, AnAdminPortThatOthersReachNeedsALogin) {
   ServerConfig config;
   EXPECT_TRUE(config.check());
