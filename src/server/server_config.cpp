@@ -11,6 +11,7 @@
   ((expression) ? static_cast<void>(0) : throw std::logic_error(#expression))
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -143,6 +144,13 @@ Result<void> read_table(const toml::table& table, std::string_view name, const s
 }  // namespace
 
 Result<void> ServerConfig::read_toml(std::string_view text, const std::string& file) {
+  // toml++ 3.3 runs into undefined behaviour on some letters beyond ASCII outside strings.
+  const auto beyond =
+      std::find_if(text.begin(), text.end(), [](char c) { return (c & 0x80) != 0; });
+  if (beyond != text.end())
+    return Error{Errc::invalid_argument,
+                 fmt::format("{}:{}: only ASCII is read here; in strings write \\uXXXX", file,
+                             std::count(text.begin(), beyond, '\n') + 1)};
   try {
     return read_table(toml::parse(text, file), "", file, *this);
   } catch (const std::logic_error&) {

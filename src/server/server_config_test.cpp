@@ -53,7 +53,8 @@ TEST(ServerConfig, NamesFileLineAndKeyOfAMistake) {
 }
 
 TEST(ServerConfig, MalformedNamesAreAMistakeNotACrash) {
-  for (const char* text : {"[[[a", "[[[[dd", "[[", "[.a]", "[a..b]", "= 1", "a. = 1"}) {
+  for (const char* text : {"[[[a", "[[[[dd", "[[", "[.a]", "[a..b]", "= 1", "a. = 1",
+                           "\xef\xbb\xbb", "d\xc3\xa4ta = 1"}) {
     ServerConfig config;
     const auto read = config.read_toml(text, "headgate.toml");
     ASSERT_FALSE(read) << text;
