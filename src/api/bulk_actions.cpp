@@ -48,6 +48,8 @@ Result<void> parse_bulk_item(Environment& environment, const JsonView& json, boo
 Result<std::vector<BulkItem>> parse_bulk(ApiCall& call) {
   HG_TRY(const JsonView docs, array_of_body(call.request(), "docs"));
   const auto new_edits = JsonView(call.request().body).find("new_edits");
+  if (new_edits && new_edits->as_bool() != true && new_edits->as_bool() != false)
+    return Error{Errc::invalid_argument, "new_edits: must be true or false"};
   const bool is_new_edit = !new_edits || new_edits->as_bool() != false;
   const std::size_t items_max = call.database().config()->max_bulk_docs;
   std::vector<BulkItem> items;

@@ -74,6 +74,13 @@ TEST_F(BulkApi, BadBulksAreRefusedAsAWhole) {
     expect_error(user(post, "/db/_bulk_get", body), 400, "bad_request", body);
   for (const char* body : {"[]", R"({"a":"x"})", R"({"a":[5]})", R"({"a":["notarev"]})"})
     expect_error(user(post, "/db/_revs_diff", body), 400, "bad_request", body);
+  for (const char* value : {R"("false")", "0", "null", "{}"})
+    expect_error(
+        user(post, "/db/_bulk_docs", fmt::format(R"({{"new_edits":{},"docs":[{{}}]}})", value)),
+        400, "bad_request", value);
+  expect_error(
+      user(post, "/db/_changes", R"({"filter":"sync_gateway/bychannel","channels":["news"]})"), 400,
+      "bad_request", "channels");
   for (const char* target : {"_bulk_docs", "_bulk_get", "_revs_diff"})
     expect_error(user(get, fmt::format("/db/{}", target)), 405, "method_not_allowed", target);
 }

@@ -84,6 +84,10 @@ Result<void> read_channels(const Parameters& parameters, ChangesOptions& options
   if (!filter || filter->empty()) return {};
   if (*filter != "sync_gateway/bychannel") return bad("Unknown filter; try sync_gateway/bychannel");
   const std::string list = parameters.find("channels").value_or("");
+  // A list of JSON (a body may bring one) is no list of names: silently empty, it would move the
+  // client past what it did not see.
+  if (list.starts_with('[') || list.starts_with('{'))
+    return bad("channels: must be names separated by commas");
   auto& channels = options.channels.emplace();
   for (std::size_t begin = 0; begin <= list.size();) {
     const std::size_t end = std::min(list.find(',', begin), list.size());
