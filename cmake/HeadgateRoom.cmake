@@ -21,6 +21,10 @@ target_include_directories(headgate_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(headgate_options INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Werror -gline-tables-only -fno-omit-frame-pointer)
 target_link_options(headgate_options INTERFACE -fuse-ld=lld)
+option(HEADGATE_SIM_HOOKS "Let the simulator make choices inside the code (base/buggify.hpp)" ON)
+if(NOT HEADGATE_SIM_HOOKS)
+  target_compile_definitions(headgate_options INTERFACE HEADGATE_WITHOUT_SIM_HOOKS)
+endif()
 if(HEADGATE_SANITIZE STREQUAL "address")
   # fuzzer-no-link counts the edges that the fuzz programs steer by; other programs ignore them.
   target_compile_options(headgate_options INTERFACE
