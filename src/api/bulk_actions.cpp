@@ -113,17 +113,21 @@ std::string print_bulk(const std::vector<BulkItem>& items) {
   return std::move(out).text();
 }
 
-Result<BulkGetItem> parse_bulk_get_item(const JsonView& json) {
-  const auto id = json.find("id");
-  const auto text = id ? id->as_string() : std::nullopt;
-  if (!text) return Error{Errc::invalid_argument, "docs: each needs an id"};
+/// One document of `_bulk_get`. What was sent is kept for the answer, it may be anything.
+struct AskedDocument {
+  JsonView id;   ///< in the request's body; null if absent
+  JsonView rev;  ///< the same
+  Result<BulkGetItem> item = Errc::internal;
+};
+
+Result<BulkGetItem> parse_asked(const JsonView& json, const AskedDocument& asked) {
+  if (!json.is_object()) return Error{Errc::invalid_argument, "document must be a JSON object"};
+  const auto id = asked.id.as_string();
+  if (!id) return Error{Errc::invalid_argument, "document id missed"};
   BulkGetItem item;
-  HG_TRY(item.id, parse_doc_id(*text));
-  const auto rev = json.find("rev");
-  if (rev && !rev->is_null()) {
-    const auto rev_text = rev->as_string();
-    if (!rev_text) return Error{Errc::invalid_argument, "Invalid revision ID"};
-    HG_TRY(item.rev, parse_revision(*rev_text));
+  HG_TRY(item.id, parse_doc_id(*id));
+  if (!asked.rev.is_null()) {
+    HG_TRY(item.rev, parse_revision(asked.rev.as_string().value_or("")));
   }
   if (const auto since = json.find("atts_since"); since && !since->is_null()) {
     HG_TRY(item.atts_since, parse_revisions(*since, "atts_since"));
@@ -131,56 +135,133 @@ Result<BulkGetItem> parse_bulk_get_item(const JsonView& json) {
   return item;
 }
 
-Result<std::vector<BulkGetItem>> parse_bulk_get(const HttpRequest& request) {
+Result<std::vector<AskedDocument>> parse_bulk_get(const HttpRequest& request) {
   HG_TRY(const JsonView docs, array_of_body(request, "docs"));
-  std::vector<BulkGetItem> items;
+  std::vector<AskedDocument> all;
   for (const JsonView& json : docs.elements()) {
-    if (items.size() == kItemsMax) return Error{Errc::too_large, "docs: too many"};
-    HG_TRY(BulkGetItem item, parse_bulk_get_item(json));
-    items.push_back(std::move(item));
+    if (all.size() == kItemsMax) return Error{Errc::too_large, "docs: too many"};
+    AskedDocument& asked = all.emplace_back();
+    asked.id = json.find("id").value_or(JsonView());
+    asked.rev = json.find("rev").value_or(JsonView());
+    asked.item = parse_asked(json, asked);
   }
-  return items;
+  return all;
 }
 
-// A replicator stops for ever at an item with the member "error", so what is not there, or out of
-// reach without naming a revision, is "missing".
-void write_bulk_get_result(JsonWriter& out, const BulkGetItem& item,
-                           const Result<std::vector<OpenRevision>>& found) {
-  out.begin_object().key("id").string(item.id.text()).key("docs").begin_array();
-  if (found && !found->empty()) {
-    for (const OpenRevision& revision : *found) {
-      out.begin_object();
-      write_open_revision(out, revision);
-      out.end_object();
-    }
-  } else {
-    out.begin_object().key("missing");
-    out.string(item.rev ? to_string(*item.rev) : "undefined").end_object();
+/// `rev` is JSON.
+void write_bulk_get_error(JsonWriter& out, const AskedDocument& asked, std::string_view rev,
+                          const Error& failure) {
+  const ApiError error = api_error(failure);
+  out.begin_object().key("error").begin_object().key("id").raw(asked.id.raw());
+  out.key("rev").raw(rev).key("error").string(error.token).key("reason").string(error.reason);
+  out.end_object().end_object();
+}
+
+// A replicator repeats a batch with an item that has the member "error" for ever, but it names
+// revisions: what it cannot get of those is "missing".
+void write_found(JsonWriter& out, const AskedDocument& asked,
+                 const Result<std::vector<OpenRevision>>& found) {
+  const bool is_found = found && !found->empty();
+  if (!is_found && !asked.item->rev)
+    return write_bulk_get_error(out, asked, "\"undefined\"",
+                                found ? Error{Errc::not_found, {}} : found.error());
+  if (!is_found) {
+    out.begin_object().key("missing").string(to_string(*asked.item->rev)).end_object();
+    return;
   }
-  out.end_array().end_object();
+  for (const OpenRevision& revision : *found) {
+    out.begin_object();
+    write_open_revision(out, revision);
+    out.end_object();
+  }
 }
 
 bool is_answerable(const Result<std::vector<OpenRevision>>& found) {
   return found || found.error().code == Errc::not_found || found.error().code == Errc::forbidden;
 }
 
-/// Empty lists are of pseudo entries such as `_user/NAME`, which nobody can lack.
-Result<std::vector<RevsDiffItem>> parse_revs_diff(const HttpRequest& request) {
-  HG_TRY(const JsonView body, object_of_body(request));
-  std::vector<RevsDiffItem> items;
-  for (const JsonView::Member& member : body.members()) {
-    HG_TRY(std::vector<Revision> revs, parse_revisions(member.value, member.name()));
-    if (revs.empty()) continue;
-    if (items.size() == kItemsMax) return Error{Errc::too_large, "too many documents"};
-    items.push_back({DocId(member.name()), std::move(revs)});
+/// `found` has what was looked up, in order.
+std::string print_bulk_get(const std::vector<AskedDocument>& all,
+                           const std::vector<Result<std::vector<OpenRevision>>>& found) {
+  JsonWriter out;
+  out.begin_object().key("results").begin_array();
+  auto next = found.begin();
+  for (const AskedDocument& asked : all) {
+    out.begin_object().key("id").raw(asked.id.raw()).key("docs").begin_array();
+    if (asked.item)
+      write_found(out, asked, *next++);
+    else
+      write_bulk_get_error(out, asked, asked.rev.raw(), asked.item.error());
+    out.end_array().end_object();
   }
-  return items;
+  out.end_array().end_object();
+  return std::move(out).text();
 }
 
-void write_revisions(JsonWriter& out, std::string_view name, const std::vector<Revision>& revs) {
-  out.key(name).begin_array();
-  for (const Revision& rev : revs) out.string(to_string(rev));
+/// One member of the body of `_revs_diff`.
+struct AskedRevisions {
+  std::string id;
+  std::vector<std::string> malformed;  ///< no revisions, so missing here for ever
+  bool is_looked_up = false;           ///< it has an id and revisions that a document may have
+};
+
+Result<std::vector<std::string>> texts_of(const JsonView& list) {
+  const Error bad{Errc::invalid_argument, "each id needs a list of revisions"};
+  if (!list.is_array()) return bad;
+  std::vector<std::string> texts;
+  for (const JsonView& element : list.elements()) {
+    auto text = element.as_string();
+    if (!text) return bad;
+    texts.push_back(*std::move(text));
+  }
+  return texts;
+}
+
+struct RevsDiff {
+  std::vector<AskedRevisions> asked;
+  std::vector<RevsDiffItem> items;  ///< of those that are looked up, in order
+};
+
+/// An id or revision that no document can have is missing, like any that is not there: the client
+/// learns why when it sends that document, and the others are not held up. Empty lists are of
+/// pseudo entries such as `_user/NAME`, which nobody can lack.
+Result<RevsDiff> parse_revs_diff(const HttpRequest& request) {
+  HG_TRY(const JsonView body, object_of_body(request));
+  RevsDiff diff;
+  for (const JsonView::Member& member : body.members()) {
+    HG_TRY(std::vector<std::string> texts, texts_of(member.value));
+    if (texts.empty()) continue;
+    if (diff.asked.size() == kItemsMax) return Error{Errc::too_large, "too many documents"};
+    AskedRevisions& asked = diff.asked.emplace_back();
+    asked.id = member.name();
+    const auto id = parse_doc_id(asked.id);
+    std::vector<Revision> revs;
+    for (std::string& text : texts) {
+      auto rev = parse_revision(text);
+      if (id && rev)
+        revs.push_back(*std::move(rev));
+      else
+        asked.malformed.push_back(std::move(text));
+    }
+    asked.is_looked_up = !revs.empty();
+    if (asked.is_looked_up) diff.items.push_back({*id, std::move(revs)});
+  }
+  return diff;
+}
+
+void write_difference(JsonWriter& out, const AskedRevisions& asked,
+                      const RevisionTree::Difference& difference) {
+  if (difference.missing.empty() && asked.malformed.empty()) return;
+  out.key(asked.id).begin_object().key("missing").begin_array();
+  for (const Revision& rev : difference.missing) out.string(to_string(rev));
+  for (const std::string& rev : asked.malformed) out.string(rev);
   out.end_array();
+  if (!difference.possible_ancestors.empty()) {
+    out.key("possible_ancestors").begin_array();
+    for (const Revision& rev : difference.possible_ancestors) out.string(to_string(rev));
+    out.end_array();
+  }
+  out.end_object();
 }
 
 }  // namespace
@@ -195,35 +276,30 @@ Task<Result<void>> bulk_docs(ApiCall& call) {
 }
 
 Task<Result<void>> bulk_get(ApiCall& call) {
-  HG_CO_TRY(const std::vector<BulkGetItem> items, parse_bulk_get(call.request()));
+  HG_CO_TRY(const std::vector<AskedDocument> asked, parse_bulk_get(call.request()));
   HG_CO_TRY(ShowOptions show, show_options(call.query()));
   const bool latest = flag_parameter(call.query(), "latest");
-  const auto found =
-      co_await call.database().documents().bulk_get(call.reader, items, latest, std::move(show));
+  std::vector<BulkGetItem> items;
+  for (const AskedDocument& each : asked)
+    if (each.item) items.push_back(*each.item);
+  const auto found = co_await call.database().documents().bulk_get(call.reader, std::move(items),
+                                                                   latest, std::move(show));
   // Whoever would take "missing" for an answer here would never come back for the document.
   for (const auto& result : found)
     if (!is_answerable(result)) co_return result.error();
-  JsonWriter out;
-  out.begin_object().key("results").begin_array();
-  for (std::size_t i = 0; i < items.size(); ++i) write_bulk_get_result(out, items[i], found[i]);
-  out.end_array().end_object();
-  call.respond_json(200, std::move(out).text());
+  call.respond_json(200, print_bulk_get(asked, found));
   co_return Result<void>();
 }
 
 Task<Result<void>> revs_diff(ApiCall& call) {
-  HG_CO_TRY(const std::vector<RevsDiffItem> items, parse_revs_diff(call.request()));
-  HG_CO_TRY(const auto differences, co_await call.database().documents().revs_diff(items));
+  HG_CO_TRY(RevsDiff diff, parse_revs_diff(call.request()));
+  HG_CO_TRY(const auto differences,
+            co_await call.database().documents().revs_diff(std::move(diff.items)));
   JsonWriter out;
   out.begin_object();
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (differences[i].missing.empty()) continue;
-    out.key(items[i].id.text()).begin_object();
-    write_revisions(out, "missing", differences[i].missing);
-    if (!differences[i].possible_ancestors.empty())
-      write_revisions(out, "possible_ancestors", differences[i].possible_ancestors);
-    out.end_object();
-  }
+  auto next = differences.begin();
+  for (const AskedRevisions& asked : diff.asked)
+    write_difference(out, asked, asked.is_looked_up ? *next++ : RevisionTree::Difference{});
   out.end_object();
   call.respond_json(200, std::move(out).text());
   co_return Result<void>();

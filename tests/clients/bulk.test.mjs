@@ -68,9 +68,11 @@ test('_revs_diff names what is missing and leaves out what is not', async () => 
   assert.deepEqual(answer.diff.possible_ancestors, [rev]);
   assert.deepEqual(answer.absent, { missing: ['1-x'] });
   assert.deepEqual(expectStatus(await post('_revs_diff', { diff: [rev] }), 200), {});
-  for (const body of [[], { diff: 'x' }, { diff: [5] }, { diff: ['notarev'] }]) {
+  for (const body of [[], { diff: 'x' }, { diff: [5] }]) {
     expectError(await post('_revs_diff', JSON.stringify(body)), 400, JSON.stringify(body));
   }
+  assert.deepEqual(expectStatus(await post('_revs_diff', { diff: [rev], bad: ['notarev'] }), 200),
+    { bad: { missing: ['notarev'] } });
 });
 
 // sync_gateway#2318, #1666: _bulk_get answers JSON unless multipart is asked for.
@@ -100,7 +102,11 @@ test('_bulk_get answers JSON, whatever is asked for in one document', async () =
   assert.equal(tombstone._deleted, true);
   assert.equal(tombstone.value, undefined);
   expectError(await post('_bulk_get', {}), 400);
-  expectError(await post('_bulk_get', { docs: [{}] }), 400);
+  const [noId, noDocument] = expectStatus(
+    await post('_bulk_get', { docs: [{}, { id: 'absent' }] }), 200).results;
+  assert.equal(noId.docs[0].error.error, 'bad_request');
+  assert.deepEqual(noDocument.docs[0].error,
+    { id: 'absent', rev: 'undefined', error: 'not_found', reason: 'missing' });
 });
 
 test('_bulk_get with latest gives the leaf that descends from the revision asked for', async () => {
