@@ -9,7 +9,6 @@ namespace {
 
 using enum HttpMethod;
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::StartsWith;
 

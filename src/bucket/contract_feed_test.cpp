@@ -12,7 +12,6 @@ namespace headgate {
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
-using testing::UnorderedElementsAre;
 
 std::unique_ptr<MutationFeed> BucketContract::open_feed(FeedPositions from, DatabaseId of) {
   auto feed = bucket_->open_feed(of, std::move(from));

@@ -11,7 +11,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::Contains;
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 class CacheFaultsTest : public CacheFixture {
  protected:

@@ -10,7 +10,6 @@ namespace headgate {
 namespace {
 
 using std::chrono::milliseconds;
-using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr std::size_t kMany = 1'000;

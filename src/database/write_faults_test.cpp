@@ -11,7 +11,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 class WriteFaultsTest : public DatabaseFixture {
  protected:

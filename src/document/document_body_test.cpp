@@ -14,7 +14,6 @@ namespace {
 using std::chrono::hours;
 using std::chrono::seconds;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::SizeIs;
 
 constexpr WallTime kNow = WallTime(std::chrono::milliseconds(1'700'000'000'500));

@@ -11,7 +11,6 @@
 namespace headgate {
 namespace {
 
-using testing::ElementsAre;
 using testing::IsEmpty;
 
 Revision rev(std::string_view text) {

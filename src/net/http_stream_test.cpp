@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::EndsWith;
 using testing::HasSubstr;
-using testing::Not;
 using testing::StartsWith;
 
 std::string get(const std::string& target) {

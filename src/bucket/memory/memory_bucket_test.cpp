@@ -10,7 +10,6 @@ namespace headgate {
 namespace {
 
 using std::chrono::seconds;
-using testing::ElementsAre;
 
 class MemoryUnderTest final : public StoreUnderTest {
  public:
