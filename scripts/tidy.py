@@ -22,6 +22,7 @@ ROOMS = {
     "cache": ["base", "bucket", "sequence"],
     "database": ["base", "bucket", "document", "access", "sequence", "cache"],
     "changes": ["base", "bucket", "document", "access", "sequence", "cache", "database"],
+    "sim": ["base", "bucket", "document", "access", "sequence", "cache", "database", "changes"],
     "net": ["base"],
     "api": ["base", "bucket", "document", "access", "sequence", "cache", "database", "changes",
             "net"],
@@ -40,7 +41,7 @@ THIRD_PARTIES = [
 ]
 
 # The engines of the bucket contract are chosen in one place.
-ENGINES = (r"bucket/(memory|rocksdb)/", r"src/(bucket|server)/")
+ENGINES = (r"bucket/(memory|rocksdb)/", r"src/(bucket|server|sim)/")
 
 # Time, chance and threads come through Environment everywhere else.
 # The limits of a running script are real time by nature.

@@ -27,6 +27,8 @@ namespace detail {
 inline constexpr SimulationHooks* simulation_hooks = nullptr;
 }  // namespace detail
 
+inline void install_simulation_hooks(SimulationHooks*) {}
+
 #else
 
 inline constexpr bool kHasSimulationHooks = true;
@@ -34,6 +36,11 @@ inline constexpr bool kHasSimulationHooks = true;
 namespace detail {
 inline constinit thread_local SimulationHooks* simulation_hooks = nullptr;
 }  // namespace detail
+
+/// On this thread, until called with null; `hooks` must live as long. The simulator's alone.
+inline void install_simulation_hooks(SimulationHooks* hooks) {
+  detail::simulation_hooks = hooks;
+}
 
 #endif
 

@@ -29,15 +29,14 @@ TEST(Buggify, NothingHappensWithoutASimulator) {
   EXPECT_THAT(choices(), ElementsAre(false, false, true, true));
 }
 
-#ifndef HEADGATE_WITHOUT_SIM_HOOKS
 TEST(Buggify, TheInstalledHooksDecide) {
+  if (!kHasSimulationHooks) GTEST_SKIP() << "a build without the hooks";
   RecordingHooks hooks;
-  detail::simulation_hooks = &hooks;
+  install_simulation_hooks(&hooks);
   EXPECT_THAT(choices(), ElementsAre(true, false, false, true));
-  detail::simulation_hooks = nullptr;
+  install_simulation_hooks(nullptr);
   EXPECT_THAT(hooks.probes, ElementsAre("choices were asked for"));
 }
-#endif
 
 }  // namespace
 }  // namespace headgate

@@ -18,8 +18,9 @@ namespace headgate {
 
 /// What an acknowledgement of a write means.
 enum class Durability : std::uint8_t {
-  memory,  ///< survives a crash of the process, not of the machine
-  disk,    ///< survives power failure
+  memory,      ///< survives a crash of the process, not of the machine
+  disk,        ///< survives power failure
+  replicated,  ///< survives one failover; where there are no replicas, as `disk`
 };
 
 /// Holds if the value at `key` begins with `prefix`; without `prefix`, if there is no value. `key`

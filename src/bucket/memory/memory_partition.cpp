@@ -21,13 +21,19 @@ Reply MemoryPartition::execute(const Operation& operation, WallTime now) {
   return reply;
 }
 
-Reply MemoryPartition::run(const operation::Get& get, WallTime now) {
+Reply MemoryPartition::get(const Key& key, WallTime now) const {
+  Reply reply = run(operation::Get{key}, now);
+  reply.history = history();
+  return reply;
+}
+
+Reply MemoryPartition::run(const operation::Get& get, WallTime now) const {
   const Value* value = find(get.key, now);
   if (!value) return {.status = Errc::not_found};
   return {.bytes = value->bytes, .number = value->number.value_or(0), .cas = value->cas};
 }
 
-Reply MemoryPartition::run(const operation::GetRange& get, WallTime now) {
+Reply MemoryPartition::run(const operation::GetRange& get, WallTime now) const {
   const Value* value = find(get.key, now);
   if (!value) return {.status = Errc::not_found};
   if (value->number) return {.status = Errc::invalid_argument};
@@ -124,6 +130,7 @@ Reply MemoryPartition::write(Mutation mutation, const WriteOptions& options) {
 }
 
 void MemoryPartition::apply(const Mutation& mutation) {
+  if (mutation.kind == Mutation::Kind::drop) return apply_drop(mutation.key.database);
   if (mutation.kind == Mutation::Kind::remove) {
     values_.erase(mutation.key);
   } else {
@@ -199,10 +206,14 @@ PartitionPosition MemoryPartition::head(DatabaseId database) const {
 }
 
 void MemoryPartition::drop_database(DatabaseId database) {
+  log_.push_back({.key = {database, {}, {}, {}}, .kind = Mutation::Kind::drop});
+  apply_drop(database);
+}
+
+void MemoryPartition::apply_drop(DatabaseId database) {
   const auto is_of_it = [&](const auto& entry) { return entry.first.database == database; };
   std::erase_if(values_, is_of_it);
   std::erase_if(entered_, is_of_it);
-  std::erase_if(log_, [&](const Mutation& m) { return m.key.database == database; });
   feeds_.erase(database);
 }
 

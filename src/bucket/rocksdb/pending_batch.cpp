@@ -130,7 +130,7 @@ Reply PendingBatch::stamp(PendingKey& key, WriteOptions& options, bool is_remova
     if (std::find(fed_.begin(), fed_.end(), key.key.database) == fed_.end())
       fed_.push_back(key.key.database);
   }
-  if (options.durability == Durability::disk) needs_sync_ = true;
+  if (options.durability != Durability::memory) needs_sync_ = true;
   return reply;
 }
 
