@@ -22,6 +22,7 @@ enum class KeyKind : std::uint8_t {
   released = 7,        ///< a range of unused sequences; writes carry a feed entry
   stable_copy = 8,     ///< base bucket's copy of the stable record (R14)
   session = 9,         ///< may have a time to live
+  epochs = 10,         ///< list of epochs, largest horizon, cache generation (R6, R17, C6)
   // Cache bucket.
   block = 32,         ///< cache block of a channel
   block_record = 33,  ///< directory record of an append block
@@ -31,6 +32,7 @@ enum class KeyKind : std::uint8_t {
   stable = 37,          ///< the stable record (R14)
   horizon = 38,         ///< the horizon (R6)
   access_counter = 39,  ///< raised before a revocation is acknowledged (R5b)
+  sequence_counter = 40,  ///< the sequence last drawn, where several nodes draw (R6)
 };
 
 /// Values of these kinds may have a time to live (WriteOptions::expires); all others never (R19).

@@ -11,53 +11,11 @@
 namespace headgate {
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
-
-Key horizon_key(DatabaseId database) {
-  return Key{database, KeyKind::horizon, "horizon", ""};
-}
-
 Error refused(std::string_view what, Errc code) {
   return Error{code, fmt::format("{}: {}", what, to_string(code))};
 }
 
 }  // namespace
-
-std::string Horizon::encode() const {
-  ByteWriter writer;
-  writer.u8(kFormat).varint(epoch.value()).be64(history.value());
-  writer.varint(base.value()).varint(limit.value());
-  return std::move(writer).bytes();
-}
-
-Result<Horizon> Horizon::decode(std::string_view bytes) {
-  ByteReader reader(bytes);
-  if (reader.u8() != kFormat) return Error{Errc::unsupported, "horizon of another format"};
-  Horizon horizon;
-  horizon.epoch = Epoch(reader.varint());
-  horizon.history = HistoryId(reader.be64());
-  horizon.base = Sequence(reader.varint());
-  horizon.limit = Sequence(reader.varint());
-  HG_CHECK(reader.finish("horizon"));
-  return horizon;
-}
-
-std::string ReleasedRange::encode() const {
-  ByteWriter writer;
-  writer.varint(first.value()).varint(last.value());
-  return std::move(writer).bytes();
-}
-
-Result<ReleasedRange> ReleasedRange::decode(std::string_view bytes) {
-  ByteReader reader(bytes);
-  ReleasedRange range;
-  range.first = Sequence(reader.varint());
-  range.last = Sequence(reader.varint());
-  HG_CHECK(reader.finish("released range"));
-  if (range.first > range.last)
-    return Error{Errc::corrupted, "released range: ends before it begins"};
-  return range;
-}
 
 SequenceAllocator::SequenceAllocator(Environment& environment, Bucket& base, Bucket& cache,
                                      DatabaseId database, Options options)
@@ -65,11 +23,23 @@ SequenceAllocator::SequenceAllocator(Environment& environment, Bucket& base, Buc
       base_(base),
       cache_(cache),
       database_(database),
-      options_(options),
-      record_(environment, cache, horizon_key(database), options.timeout),
-      extended_(environment) {}
+      options_(std::move(options)),
+      record_(environment, cache, horizon_key(database, 0), options_.timeout),
+      extended_(environment),
+      shared_(environment, base, cache, database,
+              {.chunk = options_.chunk, .timeout = options_.timeout}),
+      draw_done_(environment) {}
 
 Task<Result<void>> SequenceAllocator::open() {
+  return is_shared() ? follow() : open_alone();
+}
+
+Task<Result<Allocation>> SequenceAllocator::allocate(std::uint64_t count, Sequence above) {
+  HG_ASSERT(count > 0);
+  return is_shared() ? allocate_shared(count, above) : allocate_alone(count, above);
+}
+
+Task<Result<void>> SequenceAllocator::open_alone() {
   const Deadline deadline = environment_.now() + options_.timeout;
   // The barrier's answer names the history of every partition, also of those not used yet.
   HG_CO_TRY(auto histories, co_await cache_.barrier(deadline));
@@ -113,8 +83,7 @@ Task<Result<void>> SequenceAllocator::extend(Sequence needed) {
   co_return stored;
 }
 
-Task<Result<Allocation>> SequenceAllocator::allocate(std::uint64_t count, Sequence above) {
-  HG_ASSERT(count > 0);
+Task<Result<Allocation>> SequenceAllocator::allocate_alone(std::uint64_t count, Sequence above) {
   while (true) {
     const Sequence before = highest_;
     if (above > before && above.value() - before.value() > options_.largest_lift)
@@ -151,7 +120,7 @@ Task<void> SequenceAllocator::release(Sequence first, Sequence last) {
 }
 
 Task<void> SequenceAllocator::close() {
-  if (is_extending_ || horizon_.limit == highest_) co_return;
+  if (is_shared() || is_extending_ || horizon_.limit == highest_) co_return;
   Horizon wanted = horizon_;
   wanted.limit = highest_;
   if (auto stored = co_await store(wanted); !stored)

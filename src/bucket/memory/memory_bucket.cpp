@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bucket/memory/memory_bucket.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace headgate {
 
 MemoryStore::MemoryStore(std::size_t partition_count, HistoryId first_history)
-    : last_history_(first_history.value() + partition_count - 1) {
+    : last_history_(first_history.value() + partition_count - 1), covered_(partition_count) {
   HG_ASSERT(partition_count > 0 && first_history != HistoryId());
   for (std::size_t i = 0; i < partition_count; ++i) {
     partitions_.emplace_back(PartitionNumber(static_cast<std::uint32_t>(i)),
@@ -16,7 +17,13 @@ MemoryStore::MemoryStore(std::size_t partition_count, HistoryId first_history)
 
 void MemoryStore::fail_over(PartitionNumber partition, std::size_t keep_operations_prefix) {
   at(partition).fail_over(HistoryId(++last_history_), keep_operations_prefix);
+  std::size_t& covered = covered_.at(partition.value());
+  covered = std::min(covered, keep_operations_prefix);
   wake_feeds();
+}
+
+void MemoryStore::flush() {
+  for (std::uint32_t i = 0; i < partitions_.size(); ++i) fail_over(PartitionNumber(i), 0);
 }
 
 void MemoryStore::fail_over_all() {
@@ -27,6 +34,10 @@ void MemoryStore::fail_over_all() {
 
 std::size_t MemoryStore::operation_count(PartitionNumber partition) const {
   return partitions_.at(partition.value()).operation_count();
+}
+
+std::size_t MemoryStore::covered_count(PartitionNumber partition) const {
+  return covered_.at(partition.value());
 }
 
 HistoryId MemoryStore::history(PartitionNumber partition) const {
@@ -164,8 +175,10 @@ Task<Result<Bucket::ScanPage>> MemoryBucket::scan(Scan scan, Deadline deadline) 
 Task<Result<std::vector<HistoryId>>> MemoryBucket::barrier(Deadline deadline) {
   co_await environment_.yield();
   if (environment_.now() >= deadline) co_return Errc::timeout_unknown_outcome;
-  for (std::size_t i = 0; i < histories_.size(); ++i)
+  for (std::size_t i = 0; i < histories_.size(); ++i) {
     histories_[i] = store_.partitions_[i].history();
+    store_.covered_[i] = store_.partitions_[i].operation_count();
+  }
   auto seen = histories_;
   co_await environment_.yield();
   co_return seen;

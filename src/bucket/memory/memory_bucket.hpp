@@ -25,8 +25,12 @@ class MemoryStore {
   void fail_over(PartitionNumber partition, std::size_t keep_operations_prefix);
   /// The same for every partition, without a loss.
   void fail_over_all();
+  /// C6: every partition continues empty under a new history.
+  void flush();
   /// Writes carried out in this partition, after what failovers lost.
   std::size_t operation_count(PartitionNumber partition) const;
+  /// Of these, how many a barrier has covered: a failover of a replicated store keeps them.
+  std::size_t covered_count(PartitionNumber partition) const;
 
   HistoryId history(PartitionNumber partition) const;
   PartitionNumber partition_of(const Key& key) const;
@@ -41,6 +45,7 @@ class MemoryStore {
 
   std::uint64_t last_history_;
   std::vector<MemoryPartition> partitions_;
+  std::vector<std::size_t> covered_;
   std::set<Signal*> watchers_;
 };
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sequence/epochs.hpp"
+
+#include <algorithm>
+
+#include "base/assert.hpp"
+
+namespace headgate {
+namespace {
+
+constexpr std::uint8_t kFormat = 1;
+
+}  // namespace
+
+void Epochs::add(Start start) {
+  if (!starts_.empty() && starts_.back().epoch == start.epoch) {
+    Start& last = starts_.back();
+    last.base = std::max(last.base, start.base);
+    last.floor = std::min(last.floor, start.floor);
+    return;
+  }
+  HG_ASSERT(starts_.empty() || starts_.back().epoch < start.epoch);
+  starts_.push_back(start);
+  if (starts_.size() <= kKeptMost) return;
+  starts_[1].floor = std::min(starts_[0].floor, starts_[1].floor);
+  starts_.erase(starts_.begin());
+}
+
+bool Epochs::contains(const Start& start) const {
+  return std::any_of(starts_.begin(), starts_.end(), [&](const Start& s) {
+    return s.epoch == start.epoch && s.base >= start.base && s.floor <= start.floor;
+  });
+}
+
+Sequence Epochs::resume(Sequence since) const {
+  Sequence from = since;
+  for (const Start& start : starts_)
+    if (since <= start.base) from = std::min(from, start.floor);
+  return from;
+}
+
+SequenceId Epochs::resume(const SequenceId& since) const {
+  const bool has_low = since.low != Sequence() && since.low < since.trigger;
+  const Sequence safe = !since.is_in_backfill() ? since.safe()
+                        : has_low               ? since.low
+                                                : since.trigger.previous();
+  const Sequence from = resume(safe);
+  return from < safe ? SequenceId{Sequence(), Sequence(), from} : since;
+}
+
+void Epochs::encode_to(ByteWriter& writer) const {
+  writer.varint(starts_.size());
+  for (const Start& start : starts_)
+    writer.varint(start.epoch.value()).varint(start.base.value()).varint(start.floor.value());
+}
+
+Result<Epochs> Epochs::decode_from(ByteReader& reader) {
+  Epochs epochs;
+  epochs.starts_.resize(reader.count(3));
+  Epoch before;
+  for (Start& start : epochs.starts_) {
+    start.epoch = Epoch(reader.varint());
+    start.base = Sequence(reader.varint());
+    start.floor = Sequence(reader.varint());
+    if (start.epoch <= before) return Error{Errc::corrupted, "epochs out of order"};
+    before = start.epoch;
+  }
+  return epochs;
+}
+
+std::string EpochRecord::encode() const {
+  ByteWriter writer;
+  writer.u8(kFormat).varint(generation).u8(is_made ? 1 : 0).varint(limit.value());
+  epochs.encode_to(writer);
+  return std::move(writer).bytes();
+}
+
+Result<EpochRecord> EpochRecord::decode(std::string_view bytes) {
+  ByteReader reader(bytes);
+  if (reader.u8() != kFormat)
+    return Error{reader.ok() ? Errc::unsupported : Errc::corrupted, "epochs of another format"};
+  EpochRecord record;
+  record.generation = static_cast<std::uint32_t>(reader.varint());
+  record.is_made = reader.u8() != 0;
+  record.limit = Sequence(reader.varint());
+  HG_TRY(record.epochs, Epochs::decode_from(reader));
+  HG_CHECK(reader.finish("epochs"));
+  return record;
+}
+
+}  // namespace headgate

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "base/types.hpp"
+#include "sequence/sequence_id.hpp"
+
+namespace headgate {
+
+/// The epochs of a database: number ranges between two failovers (R6, R17). A value.
+class Epochs {
+ public:
+  /// Nothing has to be read again because of this epoch.
+  static constexpr Sequence kNoFloor{std::numeric_limits<std::uint64_t>::max()};
+  struct Start {
+    Epoch epoch;
+    Sequence base;              ///< its numbers are above
+    Sequence floor = kNoFloor;  ///< up to here everything earlier epochs knew is still so
+
+    friend bool operator==(const Start&, const Start&) = default;
+  };
+  /// Older ones are folded together: whoever comes with their numbers reads some more.
+  static constexpr std::size_t kKeptMost = 64;
+
+  /// Enters an epoch, or lowers the floor of the one that is there. REQUIRES: not older than the
+  /// last.
+  void add(Start start);
+  /// The last; 0: none.
+  Epoch last() const { return starts_.empty() ? Epoch() : starts_.back().epoch; }
+  bool contains(const Start& start) const;
+
+  /// From where somebody who has everything up to `since` must continue: the smallest of it and the
+  /// floors of all epochs later than its own (R17).
+  Sequence resume(Sequence since) const;
+  /// The same for a token. One that has to go back loses its backfill: that begins again.
+  SequenceId resume(const SequenceId& since) const;
+
+  void encode_to(ByteWriter& writer) const;
+  static Result<Epochs> decode_from(ByteReader& reader);
+
+  friend bool operator==(const Epochs&, const Epochs&) = default;
+
+ private:
+  std::vector<Start> starts_;  // ascending
+};
+
+/// The record in the base bucket by which a cluster survives the loss of its cache bucket.
+struct EpochRecord {
+  /// Part of every cache key (C6). Counts the times that the cache bucket was found empty.
+  std::uint32_t generation = 0;
+  /// The horizon of this generation was made and has passed a barrier: if it is missing, the cache
+  /// bucket was emptied.
+  bool is_made = false;
+  /// No horizon was ever higher, in any generation.
+  Sequence limit;
+  Epochs epochs;
+
+  std::string encode() const;
+  /// Errors: corrupted, unsupported.
+  static Result<EpochRecord> decode(std::string_view bytes);
+
+  friend bool operator==(const EpochRecord&, const EpochRecord&) = default;
+};
+
+}  // namespace headgate

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sequence/epochs.hpp"
+
+#include <gtest/gtest.h>
+
+namespace headgate {
+namespace {
+
+Epochs two_failovers() {
+  Epochs epochs;
+  epochs.add({Epoch(1), Sequence(1)});
+  epochs.add({Epoch(2), Sequence(100), Sequence(60)});
+  epochs.add({Epoch(3), Sequence(200), Sequence(150)});
+  return epochs;
+}
+
+// R17: min(token, floor of each later epoch).
+TEST(Epochs, ATokenContinuesFromTheFloorsOfLaterEpochs) {
+  const Epochs epochs = two_failovers();
+  EXPECT_EQ(epochs.resume(Sequence(0)), Sequence(0));
+  EXPECT_EQ(epochs.resume(Sequence(50)), Sequence(50));
+  EXPECT_EQ(epochs.resume(Sequence(80)), Sequence(60));
+  EXPECT_EQ(epochs.resume(Sequence(100)), Sequence(60));
+  EXPECT_EQ(epochs.resume(Sequence(101)), Sequence(101));
+  EXPECT_EQ(epochs.resume(Sequence(180)), Sequence(150));
+  EXPECT_EQ(epochs.resume(Sequence(300)), Sequence(300));
+}
+
+TEST(Epochs, ATokensLowPartDecides) {
+  const Epochs epochs = two_failovers();
+  const auto resumed = [&](const char* text) {
+    return epochs.resume(SequenceId::parse(text).value()).print();
+  };
+  EXPECT_EQ(resumed("40::90"), "40::90");
+  EXPECT_EQ(resumed("70::90"), "60");
+  EXPECT_EQ(resumed("180::230"), "150");
+  EXPECT_EQ(resumed("220::230"), "220::230");
+  EXPECT_EQ(resumed("90:5"), "60");  // a backfill begins again with its grant
+  EXPECT_EQ(resumed("220:5"), "220:5");
+  EXPECT_EQ(resumed("40:90:5"), "40:90:5");
+}
+
+TEST(Epochs, AnEpochsFloorOnlyFalls) {
+  Epochs epochs;
+  epochs.add({Epoch(1), Sequence(1)});
+  epochs.add({Epoch(2), Sequence(100)});
+  EXPECT_EQ(epochs.resume(Sequence(80)), Sequence(80));
+  epochs.add({Epoch(2), Sequence(100), Sequence(60)});
+  epochs.add({Epoch(2), Sequence(100)});
+  EXPECT_EQ(epochs.resume(Sequence(80)), Sequence(60));
+}
+
+TEST(Epochs, ManyAreFoldedTogetherOnTheSafeSide) {
+  Epochs epochs;
+  for (std::uint64_t e = 1; e <= 200; ++e)
+    epochs.add({Epoch(e), Sequence(e * 10), Sequence(e * 10 - 5)});
+  for (std::uint64_t s = 11; s < 2'000; ++s) {
+    const std::uint64_t later = (s + 9) / 10;  // the first epoch whose base is at or above s
+    EXPECT_LE(epochs.resume(Sequence(s)), Sequence(std::min(s, later * 10 - 5)));
+  }
+  EXPECT_LT(epochs.resume(Sequence(12)), Sequence(13));
+  ByteWriter writer;
+  epochs.encode_to(writer);
+  EXPECT_LT(writer.bytes().size(), 1'000u);
+}
+
+TEST(EpochRecord, IsReadAsItWasWritten) {
+  const EpochRecord record{3, true, Sequence(9'000), two_failovers()};
+  const std::string bytes = record.encode();
+  EXPECT_EQ(EpochRecord::decode(bytes).value(), record);
+  for (std::size_t length = 0; length < bytes.size(); ++length)
+    EXPECT_FALSE(EpochRecord::decode(bytes.substr(0, length))) << length;
+  EXPECT_FALSE(EpochRecord::decode(bytes + "x"));
+}
+
+}  // namespace
+}  // namespace headgate
