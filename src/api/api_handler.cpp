@@ -11,6 +11,23 @@ Error bad_login() {
   return {Errc::unauthorized, "Invalid login"};
 }
 
+/// The media type of a body, without parameters; empty: not named.
+std::string_view media_type(const HttpRequest& request) {
+  std::string_view type = request.headers.find("Content-Type").value_or("");
+  type = type.substr(0, type.find(';'));
+  return type.substr(0, type.find_last_not_of(" \t") + 1);
+}
+
+/// JSON, or a type that clients name when nobody told them one. The latter only if no web page
+/// sends it: pages of other sites can, without the browser asking this server for its leave.
+bool is_json_body(const HttpRequest& request) {
+  const std::string_view type = media_type(request);
+  if (equals_ignoring_case(type, "application/json")) return true;
+  const bool is_unchosen = type.empty() || equals_ignoring_case(type, "text/plain") ||
+                           equals_ignoring_case(type, "application/x-www-form-urlencoded");
+  return is_unchosen && !request.headers.has("Origin");
+}
+
 /// Counts a request for as long as it is handled.
 class ActiveRequest {
  public:
@@ -73,6 +90,10 @@ Task<Result<void>> ApiHandler::dispatch(ApiCall& call) {
   if (services_.statistics.active_requests > services_.max_requests && !resource->is_of_server) {
     ++services_.statistics.overloaded;
     co_return Errc::overloaded;
+  }
+  if (!resource->takes_any_type && !call.request().body.empty() && !is_json_body(call.request())) {
+    call.respond_error({415, "bad_content_type", "Content-Type must be application/json"});
+    co_return Result<void>();
   }
   co_return co_await run(call, *resource, *method);
 }

@@ -82,8 +82,6 @@ TEST_F(DocumentApi, BadIdsAndBodiesAreRefused) {
     expect_error(admin(put, "/db/a", body), 400, "bad_request", body);
   expect_error(admin(put, "/db/a", R"({"a":)" + std::string(10'000, '[') + "}"), 400, "bad_request",
                "ten thousand levels");
-  expect_error(admin(put, "/db/a", "{}", {{"Content-Type", "multipart/related; boundary=x"}}), 400,
-               "bad_request");
   expect_error(admin(put, "/db/a", R"({"_removed":true})"), 404, "not_found");
   expect_error(admin(get, "/db/a"), 404, "not_found");
 }

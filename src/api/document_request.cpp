@@ -8,16 +8,6 @@
 
 namespace headgate {
 
-namespace {
-
-Result<void> check_media_type(const HttpRequest& request) {
-  const auto type = request.headers.find("Content-Type");
-  if (!type || !type->starts_with("multipart/")) return {};
-  return Error{Errc::invalid_argument, "Content-Type: documents are sent as application/json"};
-}
-
-}  // namespace
-
 Result<DocId> document_id(const HttpRequest& request) {
   return parse_doc_id(document_path(request.path).id);
 }
@@ -52,7 +42,6 @@ Result<ShowOptions> show_options(const QueryParameters& query) {
 
 Result<WriteItem> document_to_write(ApiCall& call) {
   HttpRequest& request = call.request();
-  HG_CHECK(check_media_type(request));
   WriteItem item;
   ParseOptions options;
   options.now = call.services().environment.wall_now();

@@ -19,8 +19,7 @@ DocId random_doc_id(Environment& environment);
 Result<ShowOptions> show_options(const QueryParameters& query);
 
 /// The body as a document with its parent revision; `id` is left to the caller. The body is read
-/// and dropped. Errors: invalid_argument, not_found, too_large, unsupported media types as
-/// invalid_argument.
+/// and dropped. Errors: invalid_argument, not_found, too_large.
 Result<WriteItem> document_to_write(ApiCall& call);
 
 /// `{"id", "ok", "rev"}` with the revision as ETag.

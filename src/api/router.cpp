@@ -98,7 +98,7 @@ constexpr Named kDatabaseResources[] = {
 constexpr Resource kUser{kUserMethods, kSmallBody};
 constexpr Resource kRole{kRoleMethods, kSmallBody};
 constexpr Resource kDocument{kDocumentMethods, kDocumentBody};
-constexpr Resource kAttachment{kAttachmentMethods, kAttachmentBody};
+constexpr Resource kAttachment{kAttachmentMethods, kAttachmentBody, !kOfServer, true};
 constexpr Resource kLocal{kLocalMethods, kSmallBody};
 
 const Resource* find_named(std::span<const Named> table, std::string_view name) {

@@ -56,6 +56,37 @@ TEST_F(ServerApi, UnknownAddressesAndMethods) {
   EXPECT_EQ(user(patch, "/db/").headers.find("Allow").value(), "GET, HEAD, POST, PUT");
 }
 
+TEST_F(ServerApi, BodiesAreJsonOrOfATypeThatNobodyChose) {
+  for (const char* type : {"multipart/related; boundary=x", "application/xml", "image/png", "json",
+                           "application/json-seq", "multipart/form-data"})
+    for (const char* target : {"/db/", "/db/_bulk_docs", "/db/_revs_diff", "/db/_changes"})
+      expect_error(user(post, target, "{}", {{"Content-Type", type}}), 415, "bad_content_type",
+                   type);
+  expect_error(user(put, "/db/a", "{}", {{"Content-Type", "image/png"}}), 415, "bad_content_type");
+  expect_error(admin(put, "/db/_user/bob", R"({"password":"letmein"})",
+                     {{"Content-Type", "application/xml"}}),
+               415, "bad_content_type");
+  // curl and fetch() name these if nobody says anything.
+  for (const char* type : {"application/json", "Application/JSON ; charset=utf-8",
+                           "application/x-www-form-urlencoded", "text/plain;charset=UTF-8"})
+    EXPECT_EQ(user(post, "/db/_revs_diff", "{}", {{"Content-Type", type}}).status, 200) << type;
+  EXPECT_EQ(user(post, "/db/_compact", "", {{"Content-Type", "image/png"}}).status, 202);
+  EXPECT_EQ(admin(put, "/db/a/image", "x", {{"Content-Type", "image/png"}}).status, 201);
+}
+
+// Pages of other sites can send these types, and none, without the browser asking the server first.
+TEST_F(ServerApi, AWebPageMustSayThatItsBodyIsJson) {
+  const std::string_view origin = "http://evil.example";
+  for (const char* type : {"application/x-www-form-urlencoded", "text/plain"})
+    expect_error(admin(post, "/db/_user/", R"({"name":"eve","password":"letmein"})",
+                       {{"Content-Type", type}, {"Origin", origin}}),
+                 415, "bad_content_type", type);
+  expect_error(admin(post, "/db/", "{}", {{"Origin", origin}}), 415, "bad_content_type");
+  EXPECT_EQ(
+      admin(post, "/db/", "{}", {{"Content-Type", "application/json"}, {"Origin", origin}}).status,
+      201);
+}
+
 TEST_F(ServerApi, LoginsAreBasicThenGuest) {
   const Answer none = user({}, get, "/db/");
   expect_error(none, 401, "unauthorized");
