@@ -185,16 +185,17 @@ Task<void> write_then_join(Bucket& bucket, Key key, Durability durability, TaskS
 
 TEST_P(BucketContract, AWaitingFeedIsWokenByEveryWriteWithAnEntry) {
   const auto other = store_->open(environment_);
-  for (const Durability durability : {Durability::memory, Durability::disk}) {
+  for (const Durability durability :
+       {Durability::memory, Durability::disk, Durability::replicated}) {
     const auto of_own = open_feed(run(open_feed()->heads(kNoDeadline)).value());
     const auto of_other = std::move(*other->open_feed(kDatabase, of_own->positions()));
     std::vector<std::string> read;
     TaskScope readers(environment_);
     readers.spawn(read_one(*of_own, read));
     readers.spawn(read_one(*of_other, read));
-    environment_.run_ready();
+    driver_.run_ready();
     EXPECT_THAT(read, IsEmpty());
-    const Key fresh = key(durability == Durability::disk ? "disk" : "memory");
+    const Key fresh = key(std::to_string(static_cast<int>(durability)));
     run(write_then_join(*bucket_, fresh, durability, readers));
     EXPECT_THAT(read, ElementsAre("entry", "entry"));
   }

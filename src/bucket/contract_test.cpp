@@ -330,6 +330,19 @@ TEST_P(BucketContract, BarrierNamesTheHistoryOfEveryPartition) {
   EXPECT_EQ(bucket_->histories(), *histories);
 }
 
+TEST_P(BucketContract, WritesOfEveryDurabilityAreAcknowledgedAndVisible) {
+  std::vector<Operation> writes;
+  for (const Durability durability :
+       {Durability::replicated, Durability::memory, Durability::disk}) {
+    const std::string name = std::to_string(static_cast<int>(durability));
+    EXPECT_TRUE(insert(key(name), "x", {.durability = durability}).ok());
+    EXPECT_EQ(get(key(name)).bytes, "x");
+    writes.push_back(operation::Append{key("block"), name, {.durability = durability}});
+  }
+  for (const Reply& reply : pipeline(writes)) EXPECT_TRUE(reply.ok());
+  EXPECT_EQ(get(key("block")).bytes, "201");
+}
+
 TEST_P(BucketContract, AValueIsAbsentOnceItExpired) {
   const auto in_a_minute = environment_.wall_now() + seconds(60);
   const WriteOptions expiring{.expires = in_a_minute};
@@ -340,10 +353,10 @@ TEST_P(BucketContract, AValueIsAbsentOnceItExpired) {
   append(session("c"), "s");
   increment(session("n"), 5, expiring);
   replace(session("d"), "kept", insert(session("d"), "x", expiring).cas);
-  environment_.advance(seconds(59));
+  driver_.advance(seconds(59));
   EXPECT_EQ(get(session("a")).bytes, "one");
   EXPECT_EQ(get(session("c")).bytes, "parts");
-  environment_.advance(seconds(1));
+  driver_.advance(seconds(1));
   for (const char* name : {"a", "c", "n"}) EXPECT_EQ(get(session(name)).status, Errc::not_found);
   EXPECT_EQ(get(session("d")).bytes, "kept");
   EXPECT_EQ(get_range(session("a"), 0).status, Errc::not_found);

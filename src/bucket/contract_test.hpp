@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,39 @@
 
 namespace headgate {
 
+/// Who turns the environment of a contract test.
+class TestDriver {
+ public:
+  virtual ~TestDriver() = default;
+  virtual Environment& environment() = 0;
+  /// To its end; time moves on as needed.
+  virtual void run(Task<void> task) = 0;
+  /// What is ready, without moving time.
+  virtual void run_ready() = 0;
+  virtual void advance(std::chrono::nanoseconds by) = 0;
+};
+
+class ManualDriver final : public TestDriver {
+ public:
+  Environment& environment() override { return environment_; }
+  void run(Task<void> task) override { environment_.run(std::move(task)); }
+  void run_ready() override { environment_.run_ready(); }
+  void advance(std::chrono::nanoseconds by) override { environment_.advance(by); }
+
+ private:
+  ManualEnvironment environment_;
+};
+
 /// An empty store for one contract test; hands out buckets on it.
 class StoreUnderTest {
  public:
   virtual ~StoreUnderTest() = default;
   virtual std::unique_ptr<Bucket> open(Environment& environment) = 0;
+  /// Of the environment that the test opens its buckets with.
+  virtual TestDriver& driver() { return manual_; }
+
+ private:
+  ManualDriver manual_;
 };
 
 struct StoreKind {
@@ -29,7 +58,11 @@ struct StoreKind {
 /// files in and instantiate this suite with its own StoreKind.
 class BucketContract : public testing::TestWithParam<StoreKind> {
  protected:
-  BucketContract() : store_(GetParam().make()), bucket_(store_->open(environment_)) {}
+  BucketContract()
+      : store_(GetParam().make()),
+        driver_(store_->driver()),
+        environment_(driver_.environment()),
+        bucket_(store_->open(environment_)) {}
 
   static constexpr DatabaseId kDatabase{7};
 
@@ -39,9 +72,16 @@ class BucketContract : public testing::TestWithParam<StoreKind> {
   static WriteOptions with_entry(std::string entry) { return {.feed_entry = std::move(entry)}; }
 
   template <class T>
-  T run(Task<T> task) {
-    return environment_.run(std::move(task));
+  static Task<void> keep(Task<T> task, std::optional<T>& into) {
+    into.emplace(co_await task);
   }
+  template <class T>
+  T run(Task<T> task) {
+    std::optional<T> value;
+    driver_.run(keep(std::move(task), value));
+    return std::move(*value);
+  }
+  void run(Task<void> task) { driver_.run(std::move(task)); }
   Reply get(Key k) { return run(bucket_->get(std::move(k), kNoDeadline)); }
   Reply get_range(Key k, std::uint64_t offset) {
     return run(bucket_->get_range(std::move(k), offset, kNoDeadline));
@@ -77,8 +117,9 @@ class BucketContract : public testing::TestWithParam<StoreKind> {
   std::vector<FeedEntry> drain(MutationFeed& feed);
   bool is_drained(MutationFeed& feed);
 
-  ManualEnvironment environment_;
   std::unique_ptr<StoreUnderTest> store_;
+  TestDriver& driver_;
+  Environment& environment_;
   std::unique_ptr<Bucket> bucket_;
 };
 
