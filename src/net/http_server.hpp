@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -50,6 +51,9 @@ struct HttpServerStats {
   std::uint64_t refused_total = 0;
   /// Connections ended by one of the timeouts.
   std::uint64_t timeouts_total = 0;
+  /// Answers given in the handler's place, by status: requests that were malformed, too large, too
+  /// slow or too many.
+  std::map<int, std::uint64_t> refusals_by_status;
 };
 
 /// An HTTP/1.1 and 1.0 server on one executor. Several may listen on one port, each with a share

@@ -16,9 +16,11 @@ namespace headgate {
 namespace {
 
 using std::chrono::seconds;
+using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
+using testing::Pair;
 using testing::StartsWith;
 
 const std::string kGet = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -192,6 +194,22 @@ TEST(HttpServer, RefusesMalformedRequests) {
     EXPECT_THAT(answer, HasSubstr("Connection: close\r\n")) << text;
   }
   EXPECT_EQ(server.handler().handled, 0);
+}
+
+TEST(HttpServer, CountsWhatItRefusesItself) {
+  TestServer server({.head_timeout = seconds(1)});
+  RawClient malformed(server.port());
+  malformed.send("nonsense\r\n\r\n").read_to_end();
+  RawClient slow(server.port());
+  slow.send("GET /a HTTP/1.1\r\nHo").read_to_end();
+  for (int i = 0; i < 2; ++i) {
+    RawClient large(server.port());
+    large.send("PUT /small HTTP/1.1\r\nHost: x\r\nContent-Length: 101\r\n\r\n").read_to_end();
+  }
+  RawClient fine(server.port());
+  fine.send(kGet).read_until("hello");
+  EXPECT_THAT(server.stats().refusals_by_status,
+              ElementsAre(Pair(400, 1u), Pair(408, 1u), Pair(413, 2u)));
 }
 
 TEST(HttpServer, DropsRequestsThatAreCutShort) {

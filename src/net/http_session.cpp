@@ -17,7 +17,7 @@ constexpr std::size_t kMaxKeptInput = 64 * 1024;
 constexpr int kReadsPerTurn = 8;
 constexpr std::chrono::seconds kLingerTimeout{2};
 constexpr HttpFailure kTimeout{408, "timeout", "the request took too long to arrive"};
-constexpr HttpFailure kRefused{503, "overloaded", "too many connections"};
+constexpr HttpFailure kRefused{503, "service_unavailable", "too many connections"};
 
 }  // namespace
 
@@ -140,6 +140,7 @@ bool HttpSession::parse(RequestParser& parser, std::string_view bytes) {
 
 Task<bool> HttpSession::refuse(HttpFailure failure) {
   has_unread_request_ = true;
+  ++share_.stats.refusals_by_status[failure.status];
   OutgoingBytes bytes;
   bytes.data =
       fmt::format("{{\"error\":\"{}\",\"reason\":\"{}\"}}\n", failure.error, failure.reason);

@@ -167,7 +167,10 @@ void add_store(Page& page, const RocksStore& store, const WorkerPool& workers) {
 void add_http(Page& page, const FrontEnd& front_end) {
   const ApiStatistics& api = front_end.api_statistics();
   Family& answers = page.counter("http_answers_total", "Answers by status");
-  for (const auto& [status, count] : api.answers_by_status)
+  auto by_status = api.answers_by_status;
+  for (const auto& stats : {front_end.public_stats(), front_end.admin_stats()})
+    for (const auto& [status, count] : stats.refusals_by_status) by_status[status] += count;
+  for (const auto& [status, count] : by_status)
     answers.add(count, {{"status", std::to_string(status)}});
   page.gauge("http_active_requests", "Requests at work").add(api.active_requests);
   page.counter("http_overloaded_total", "Requests refused by the limit").add(api.overloaded);

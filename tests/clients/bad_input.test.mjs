@@ -221,6 +221,20 @@ test('requests that are no HTTP', async () => {
   }
 });
 
+test('what is refused before it has an address is counted', async () => {
+  const count = async (status) => {
+    const { text } = await server.admin('GET', '/_metrics');
+    return +(text.match(new RegExp(`^headgate_http_answers_total\\{status="${status}"\\} (\\d+)`, 'm'))
+      ?.[1] ?? 0);
+  };
+  for (const [status, bytes] of [[400, 'nonsense\r\n\r\n'], [431, `GET /${'x'.repeat(200_000)}`],
+    [413, 'PUT /db/bad HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000000\r\n\r\n']]) {
+    const before = await count(status);
+    await rawExchange(server.port, bytes, { end: true });
+    await waitFor(`${status} is counted`, async () => await count(status) > before);
+  }
+});
+
 test('a truncated request is not carried out', async () => {
   const head = ['PUT /db/bad HTTP/1.1', 'Host: x', 'Content-Type: application/json',
     `Authorization: ${authorization(alice).Authorization}`];
