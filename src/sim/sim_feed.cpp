@@ -124,6 +124,8 @@ Task<Result<FeedPositions>> SimFeed::run_heads(Deadline deadline) {
                                               std::function<void(Result<FeedPosition>)> answer) {
     answer(FeedPosition{master.history(), master.head(database)});
   };
+  co_await caller_.environment().yield();
+  if (is_disconnected()) co_return Errc::unavailable;
   co_return co_await caller_.ask_all<FeedPosition>("heads", deadline, execute);
 }
 

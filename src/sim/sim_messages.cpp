@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/sim_messages.hpp"
 
+#include <optional>
 #include <utility>
 
 namespace headgate {
@@ -17,6 +18,7 @@ struct SimMessages::Exchange {
   Request request;
   ChoiceScope scope;  // of the connection between the node and the partition
   TimePoint given_up_at;
+  std::optional<bool> is_repeated{};  // while a cut lasts; drawn when a cut stops it
   bool is_answered = false;
   bool has_failed = false;  // the node is told that nothing was done: keep it true
 };
@@ -76,10 +78,10 @@ bool SimMessages::is_held_by_cut(const Shared& exchange, std::string_view label,
                                  std::function<void()> again) {
   if (!is_cut(exchange->request.from->node, exchange->request.partition)) return false;
   world_.count_fault("cut message");
-  const bool is_repeated = world_.choices().chance("repeat of a cut message", 0.9, exchange->scope);
-  if (is_repeated && world_.now() < exchange->given_up_at)
-    after(exchange, label,
-          world_.choices().duration("repeat of a cut message", kRepeatAfter, exchange->scope),
+  if (!exchange->is_repeated)
+    exchange->is_repeated = world_.choices().chance("cut message repeated", 0.5, exchange->scope);
+  if (*exchange->is_repeated && world_.now() < exchange->given_up_at)
+    after(exchange, label, world_.choices().duration("repeat delay", kRepeatAfter, exchange->scope),
           std::move(again));
   return true;
 }
