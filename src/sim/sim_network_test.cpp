@@ -65,14 +65,30 @@ TEST_F(SimNetworkTest, ADuplicatedRequestIsCarriedOutTwice) {
   EXPECT_EQ(faults("duplicated request"), 1u);
 }
 
+Task<void> remove_by(Bucket& bucket, Key key, Cas cas) {
+  co_await bucket.remove(std::move(key), cas, {}, kNoDeadline);
+}
+
 TEST_F(SimNetworkTest, WhatWasRefusedStaysRefusedWhenItsRequestComesTwice) {
   const Cas cas = insert("a").cas;
-  network() = {.delay = {milliseconds(1), milliseconds(1)}, .duplicated_request = 1};
+  network() = {.delay = {milliseconds(10), milliseconds(10)}, .duplicated_request = 1};
+  // Between the two the key becomes free.
+  TaskScope tasks(b_);
+  world_.after(milliseconds(15), {.label = "remove"}, [&] {
+    network() = {};
+    tasks.spawn(remove_by(of_b_, key("a"), cas));
+  });
   EXPECT_EQ(insert("a").status, Errc::exists);
-  network().duplicated_request = 0;
-  network().delay = {};
-  // Now the key is free, and the second copy of the request is still underway.
-  EXPECT_TRUE(on_a(of_a_.remove(key("a"), cas, {}, in(kTimeout))).ok());
+  world_.run_for(seconds(1));
+  EXPECT_EQ(faults("duplicated request"), 1u);
+  EXPECT_FALSE(is_there("a"));
+}
+
+TEST_F(SimNetworkTest, WhatAStoreRefusedIsNotDoneBySecondRequests) {
+  network() = {.delay = {milliseconds(10), milliseconds(10)}, .duplicated_request = 1};
+  store_.faults().refusal = Errc::overloaded;
+  world_.after(milliseconds(15), {.label = "calm"}, [&] { store_.faults().refusal.reset(); });
+  EXPECT_EQ(insert("a").status, Errc::overloaded);
   world_.run_for(seconds(1));
   EXPECT_FALSE(is_there("a"));
 }

@@ -139,6 +139,32 @@ TEST_F(SimStoreTest, AnOldMasterCoversNothing) {
   EXPECT_TRUE(on_a(of_a_.barrier(in(seconds(1)))));
 }
 
+class SimStoreWithTwoReplicas : public SimStoreTest {
+ protected:
+  SimStoreWithTwoReplicas() : SimStoreTest(1, 2) {}
+};
+
+TEST_F(SimStoreWithTwoReplicas, AnOldMasterIsNotFollowedByTheReplicasOfTheNewOne) {
+  insert("common");
+  store_.fail_over(kOnly, {.stay_with_old = {kFirst}});
+  for (const char* name : {"b", "c", "d"})
+    EXPECT_TRUE(on_b(of_b_.insert(key(name), "x", kReplicated, in(kTimeout))).ok());
+  EXPECT_EQ(insert("a", kReplicated).status, Errc::timeout_unknown_outcome);
+  EXPECT_FALSE(on_a(of_a_.barrier(in(seconds(1)))));
+}
+
+TEST_F(SimStoreWithTwoReplicas, ReplicationUnderwayAtAFailoverDoesNotArrive) {
+  for (const char* name : {"a", "b", "c"}) insert(name);
+  store_.faults().replication_lag = {seconds(1), seconds(1)};
+  for (const char* name : {"d", "e", "f"}) insert(name);
+  world_.run_for(milliseconds(500));
+  EXPECT_EQ(store_.fail_over(kOnly, {}), 3u);
+  store_.faults().replication_lag = {seconds(9), seconds(9)};
+  insert("g");
+  EXPECT_EQ(on_a(of_a_.barrier(in(seconds(2)))).error().code, Errc::timeout_unknown_outcome);
+  EXPECT_EQ(store_.covered_count(kOnly), 0u);
+}
+
 TEST_F(SimStoreTest, AReaderOfAnOldMasterMissesNothingAfterwards) {
   const Reply a1 = insert("a", with_entry("a1"));
   insert("b", with_entry("b"));
