@@ -100,7 +100,9 @@ HttpHeaders feed_headers() {
 }
 
 /// A feed may wait for hours: what the request brought is not kept.
-void drop_request(HttpRequest& request) {
+void drop_request(HttpExchange& exchange) {
+  exchange.drop_body();
+  HttpRequest& request = exchange.request();
   HttpRequest kept;
   kept.method = request.method;
   kept.target = request.target.substr(0, request.target.find('?'));
@@ -150,7 +152,7 @@ Task<Result<void>> send_waiting(ApiCall& call, ChangesFeed& feed, FeedKind kind)
 
 Task<Result<void>> changes(ApiCall& call) {
   HG_CO_TRY(ChangesOptions options, parse_changes_request(call.request()));
-  drop_request(call.request());
+  drop_request(call.exchange());
   const FeedKind kind = options.feed;
   ChangesFeed feed(call.lease.changes(), call.lease.hub(), call.reader, std::move(options));
   const auto watch = call.exchange().on_interrupt([&feed] { feed.interrupt(); });

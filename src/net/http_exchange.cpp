@@ -5,6 +5,10 @@
 
 namespace headgate {
 
+void HttpExchange::drop_body() {
+  std::string().swap(request_.body);
+}
+
 HttpExchange::InterruptWatch HttpExchange::on_interrupt(std::function<void()> wake) {
   HG_ASSERT(wake_ == nullptr);
   if (is_interrupted()) {

@@ -28,6 +28,9 @@ class HttpExchange {
   /// The handler may move it, or parts of it, out: a handler that parks for long should drop what
   /// it no longer needs.
   HttpRequest& request() { return request_; }
+  /// Frees the request's body, for a handler that goes on for long without it. What the handler
+  /// made of the body and keeps must be small: it is not counted any more (BodyBudget).
+  virtual void drop_body();
 
   /// Keeps the answer; it is written when the handler returns. Does not suspend.
   /// REQUIRES: nothing answered yet.

@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "net/asio_environment.hpp"
+#include "net/body_budget.hpp"
 #include "net/http_exchange.hpp"
 
 namespace headgate {
@@ -25,6 +26,9 @@ struct HttpServerOptions {
   /// Connections beyond it get 503; far beyond it they wait in the kernel's queue. Keep the sum of
   /// all servers well below raise_descriptor_limit().
   std::size_t max_connections = 10'000;
+  /// What request bodies may hold, shared with other servers; null: each body is limited alone. A
+  /// body that does not fit gets 503.
+  BodyBudget* body_budget = nullptr;
   /// Request line and header fields together; more gets 431.
   std::size_t max_head_bytes = 64 * 1024;
   // Timeouts are looked at once a second, so each may last a second longer.

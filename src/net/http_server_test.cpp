@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net/http_server.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -210,6 +210,60 @@ TEST(HttpServer, CountsWhatItRefusesItself) {
   fine.send(kGet).read_until("hello");
   EXPECT_THAT(server.stats().refusals_by_status,
               ElementsAre(Pair(400, 1u), Pair(408, 1u), Pair(413, 2u)));
+}
+
+TEST(HttpServer, BodiesShareABudget) {
+  constexpr std::size_t kHalf = 1 << 20;
+  BodyBudget budget(2 * kHalf);
+  HttpServerOptions options;
+  options.body_budget = &budget;
+  TestServer server(options);
+  const auto used = [&] {
+    std::uint64_t bytes = 0;
+    server.in_turn([&] { bytes = budget.used(); });
+    return bytes;
+  };
+  const auto put = [](std::string_view path, std::size_t announced, std::size_t sent) {
+    return fmt::format("PUT {} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{}", path,
+                       announced, std::string(sent, 'x'));
+  };
+  RawClient working(server.port());
+  working.send(put("/stubborn", kHalf + BodyBudget::kFree, kHalf + BodyBudget::kFree));
+  RawClient arriving(server.port());
+  arriving.send(put("/no-content", kHalf + BodyBudget::kFree, kHalf));
+  ASSERT_TRUE(eventually([&] { return used() == 2 * kHalf - BodyBudget::kFree; }));
+
+  RawClient announced(server.port());
+  announced.send(put("/a", kHalf, 0));
+  EXPECT_THAT(announced.read_to_end(), StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(announced.take(), HasSubstr("Retry-After: 1\r\n"));
+  RawClient chunked(server.port());
+  chunked.send("PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n80000\r\n" +
+               std::string(0x80000, 'x'));
+  EXPECT_THAT(chunked.read_to_end(), StartsWith("HTTP/1.1 503 "));
+  RawClient small(server.port());
+  small.send(put("/a", 3, 3));
+  EXPECT_THAT(small.read_until("xxx"), StartsWith("HTTP/1.1 200 "));
+
+  arriving.send(std::string(BodyBudget::kFree, 'x'));
+  EXPECT_THAT(arriving.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 204 "));
+  server.in_turn([&] { server.handler().release->raise(); });
+  EXPECT_THAT(working.read_until("\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_TRUE(eventually([&] { return used() == 0; }));
+}
+
+TEST(HttpServer, ADroppedBodyIsNotCountedAnyMore) {
+  BodyBudget budget(2 << 20);
+  HttpServerOptions options;
+  options.body_budget = &budget;
+  TestServer server(options);
+  RawClient parked(server.port());
+  parked.send("PUT /park HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" +
+              std::string(1'000'000, 'x'));
+  ASSERT_TRUE(eventually([&] { return server.handler().parked == 1; }));
+  std::uint64_t used = 1;
+  server.in_turn([&] { used = budget.used(); });
+  EXPECT_EQ(used, 0u);
 }
 
 TEST(HttpServer, DropsRequestsThatAreCutShort) {

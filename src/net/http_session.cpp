@@ -84,7 +84,7 @@ Task<bool> HttpSession::read_request(SessionExchange& exchange) {
 }
 
 Task<bool> HttpSession::read_body(SessionExchange& exchange, RequestParser& parser) {
-  parser.begin_body(share_.handler.body_limit(exchange.request()));
+  parser.begin_body(share_.handler.body_limit(exchange.request()), exchange.body());
   if (parser.failure()) co_return co_await refuse(*parser.failure());
   if (parser.expects_continue() && input_.empty() && !parser.is_http10()) {
     OutgoingBytes bytes;
@@ -148,7 +148,7 @@ Task<bool> HttpSession::refuse(HttpFailure failure) {
       "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{}"
       "Connection: close\r\n\r\n",
       failure.status, reason_phrase(failure.status), bytes.data.size(),
-      failure.status == kRefused.status ? "Retry-After: 1\r\n" : "");
+      failure.status == 503 ? "Retry-After: 1\r\n" : "");
   co_await send(std::move(bytes));
   co_return false;
 }

@@ -17,6 +17,7 @@ constexpr HttpFailure kBadChunk{400, "bad_request", "malformed chunked body"};
 constexpr HttpFailure kTooLarge{413, "too_large", "the request entity is too large"};
 constexpr HttpFailure kBadExpectation{417, "expectation_failed", "unknown expectation"};
 constexpr HttpFailure kHeadTooLarge{431, "header_too_large", "the request head is too large"};
+constexpr HttpFailure kNoRoom{503, "service_unavailable", "too many large requests at once"};
 constexpr HttpFailure kBadCoding{501, "not_implemented", "unknown transfer coding"};
 
 // A chunk's size line or the trailer, which the parser takes only whole.
@@ -88,13 +89,18 @@ std::size_t RequestParser::parse(std::string_view bytes) {
   return given - left;
 }
 
-void RequestParser::begin_body(std::uint64_t limit) {
+void RequestParser::begin_body(std::uint64_t limit, BodyHold& hold) {
   HG_ASSERT(has_head());
   const auto length = content_length();
   if (length && *length > limit) {
     failure_ = kTooLarge;
     return;
   }
+  if (length && !hold.fits(*length)) {
+    failure_ = kNoRoom;
+    return;
+  }
+  hold_ = &hold;
   is_in_body_ = true;
   Base::body_limit(limit);
   eager(true);
@@ -140,18 +146,19 @@ void RequestParser::on_header_impl(ErrorCode& ec) {
   }
 }
 
-std::size_t RequestParser::on_body_impl(StringView bytes, ErrorCode&) {
-  append_to_body(bytes);
+std::size_t RequestParser::on_body_impl(StringView bytes, ErrorCode& ec) {
+  append_to_body(bytes, ec);
   return bytes.size();
 }
 
-std::size_t RequestParser::on_chunk_body_impl(std::uint64_t, StringView bytes, ErrorCode&) {
-  append_to_body(bytes);
+std::size_t RequestParser::on_chunk_body_impl(std::uint64_t, StringView bytes, ErrorCode& ec) {
+  append_to_body(bytes, ec);
   return bytes.size();
 }
 
-void RequestParser::append_to_body(StringView bytes) {
+void RequestParser::append_to_body(StringView bytes, ErrorCode& ec) {
   std::string& body = request_.body;
+  if (!hold_->grow(body.size() + bytes.size())) return fail(kNoRoom, ec);
   const std::size_t needed = body.size() + bytes.size() + kSpareCapacity;
   if (needed > body.capacity()) {
     // Grows with what has arrived, not with what is announced: a length costs the peer nothing.

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "net/body_budget.hpp"
 #include "net/http_message.hpp"
 
 namespace headgate {
@@ -28,9 +29,9 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
 
   /// Takes bytes up to the end of the head, or of the body; returns how many.
   std::size_t parse(std::string_view bytes);
-  /// Lets parse() go on with the body. Fails at once if it is announced longer than `limit`.
-  /// REQUIRES: has_head().
-  void begin_body(std::uint64_t limit);
+  /// Lets parse() go on with the body, which is counted in `hold`. Fails at once if it is announced
+  /// longer than `limit`, or than fits. `hold` must outlive the parser. REQUIRES: has_head().
+  void begin_body(std::uint64_t limit, BodyHold& hold);
 
   bool has_head() const { return is_header_done(); }
   bool is_done() const { return Base::is_done(); }
@@ -66,9 +67,10 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   void fail(HttpFailure failure, ErrorCode& ec);
   void fail(ErrorCode ec);
   void check_expectation(StringView value, ErrorCode& ec);
-  void append_to_body(StringView bytes);
+  void append_to_body(StringView bytes, ErrorCode& ec);
 
   HttpRequest& request_;
+  BodyHold* hold_ = nullptr;
   std::size_t max_head_bytes_;
   std::size_t head_bytes_ = 0;
   std::optional<HttpFailure> failure_;

@@ -23,6 +23,11 @@ void SessionExchange::set_framing(bool keeps_alive, bool is_http10) {
   is_http10_ = is_http10;
 }
 
+void SessionExchange::drop_body() {
+  HttpExchange::drop_body();
+  body_.release();
+}
+
 void SessionExchange::respond(HttpResponse response) {
   HG_ASSERT(state_ == State::unanswered);
   state_ = State::responded;

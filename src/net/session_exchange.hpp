@@ -12,8 +12,10 @@ namespace headgate {
 /// The exchange of a session: writes what the handler answers in HTTP's framing.
 class SessionExchange final : public HttpExchange {
  public:
-  explicit SessionExchange(HttpSession& session) : session_(session) {}
+  explicit SessionExchange(HttpSession& session)
+      : session_(session), body_(session.share_.options.body_budget) {}
 
+  void drop_body() override;
   void respond(HttpResponse response) override;
   void begin_stream(int status, HttpHeaders headers) override;
   Task<Result<void>> write(std::string data) override;
@@ -27,6 +29,8 @@ class SessionExchange final : public HttpExchange {
   /// Writes what the handler left to write. False if the connection cannot go on.
   [[gnu::noinline]] Task<bool> finish();  // see HttpSession::read_request()
   void tell_interrupt() { interrupt(); }
+  /// What the request's body holds of the server's budget.
+  BodyHold& body() { return body_; }
 
  private:
   enum class State : unsigned char { unanswered, responded, streaming, ended };
@@ -40,6 +44,7 @@ class SessionExchange final : public HttpExchange {
   Task<Result<void>> write_chunk(OutgoingBytes bytes);
 
   HttpSession& session_;
+  BodyHold body_;
   State state_ = State::unanswered;
   bool is_head_method_ = false;
   bool is_http10_ = false;

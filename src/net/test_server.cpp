@@ -53,6 +53,7 @@ Task<void> TestHandler::wait_for_interrupt(HttpExchange& exchange) {
 }
 
 Task<void> TestHandler::park(HttpExchange& exchange) {
+  exchange.drop_body();
   co_await wait_for_interrupt(exchange);
   exchange.respond({.status = 200, .body = exchange.is_stopping() ? "stopping" : "disconnected"});
 }

@@ -42,6 +42,7 @@ constexpr const char* kServeNotes =
     "  [limits]\n"
     "  connections = 20000\n"
     "  requests = 1000           # at work at once, waiting feeds left out\n"
+    "  body_mb = 256             # of large request bodies at once\n"
     "  [store]\n"
     "  block_cache_mb = 256\n"
     "  write_buffer_mb = 128\n";

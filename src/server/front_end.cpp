@@ -10,12 +10,14 @@ namespace headgate {
 
 namespace {
 
-HttpServerOptions options_of(const ListenConfig& listen, const ServerConfig& config) {
+HttpServerOptions options_of(const ListenConfig& listen, const ServerConfig& config,
+                             BodyBudget& bodies) {
   HttpServerOptions options;
   options.address = listen.address;
   options.port = listen.port;
   options.shares_port = false;
   options.max_connections = config.max_connections / 2;
+  options.body_budget = &bodies;
   return options;
 }
 
@@ -42,6 +44,7 @@ FrontEnd::FrontEnd(AsioEnvironment& environment, RocksStore& store, const Server
       rocks_(environment, store),
       hooked_(hooked_bucket(hooks, environment, rocks_)),
       metered_(environment, hooked_ ? *hooked_ : static_cast<Bucket&>(rocks_)),
+      bodies_(config.body_bytes),
       databases_({environment, metered_, metered_}),
       services_{.environment = environment,
                 .databases = databases_,
@@ -58,7 +61,7 @@ Task<Result<void>> FrontEnd::start() {
   services_.uuid = *std::move(uuid);
   public_handler_ = std::make_unique<ApiHandler>(services_);
   public_server_ = std::make_unique<HttpServer>(
-      environment_, options_of(config_.public_port, config_), *public_handler_);
+      environment_, options_of(config_.public_port, config_, bodies_), *public_handler_);
   HG_CO_CHECK(co_await start_admin_port());
   co_return start_server(*public_server_, "public", config_.public_port);
 }
@@ -76,8 +79,8 @@ Task<Result<void>> FrontEnd::start_admin_port() {
     hooked_handler_ = hooks_.admin_handler(*handler);
     handler = hooked_handler_.get();
   }
-  admin_server_ =
-      std::make_unique<HttpServer>(environment_, options_of(config_.admin_port, config_), *handler);
+  admin_server_ = std::make_unique<HttpServer>(
+      environment_, options_of(config_.admin_port, config_, bodies_), *handler);
   co_return start_server(*admin_server_, "admin", config_.admin_port);
 }
 

@@ -45,6 +45,7 @@ class FrontEnd {
   const ApiStatistics& api_statistics() const { return services_.statistics; }
   const MeteredBucket& bucket() const { return metered_; }
   HttpServerStats public_stats() const { return public_server_->stats(); }
+  std::uint64_t body_bytes() const { return bodies_.used(); }
   HttpServerStats admin_stats() const { return admin_server_->stats(); }
 
  private:
@@ -56,6 +57,7 @@ class FrontEnd {
   RocksBucket rocks_;
   std::unique_ptr<Bucket> hooked_;  ///< null without a hook
   MeteredBucket metered_;
+  BodyBudget bodies_;
   DatabaseDirectory databases_;
   ApiServices services_;
   std::unique_ptr<ApiHandler> public_handler_;

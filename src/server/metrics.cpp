@@ -178,6 +178,7 @@ void add_http(Page& page, const FrontEnd& front_end) {
       .add(api.longpoll_feeds, {{"kind", "longpoll"}})
       .add(api.continuous_feeds, {{"kind", "continuous"}});
   page.counter("feed_rows_sent_total", "Rows sent on feeds").add(api.feed_rows_sent);
+  page.gauge("http_body_bytes", "Bytes of large request bodies").add(front_end.body_bytes());
   Family& connections = page.gauge("http_connections", "Connections by port");
   Family& unsent = page.gauge("http_unsent_bytes", "Bytes that wait for slow readers");
   Family& refused = page.counter("http_refused_connections_total", "Connections refused");

@@ -71,9 +71,11 @@ AdminLogin& login_of(ServerConfig& config) {
 }
 
 constexpr std::uint64_t kMegabyte = 1u << 20;
+/// The largest single body must fit.
+constexpr std::uint64_t kBodyMegabytesMin = 64;
 
-Result<void> read_megabytes(const Value& value, std::size_t& into) {
-  HG_CHECK(read_number(value, 8, 1u << 20, into));
+Result<void> read_megabytes(const Value& value, std::size_t& into, std::uint64_t least = 8) {
+  HG_CHECK(read_number(value, least, 1u << 20, into));
   into *= kMegabyte;
   return {};
 }
@@ -106,6 +108,8 @@ constexpr Setting kSettings[] = {
      [](const Value& v, Config& c) { return read_number(v, 10, 1'000'000, c.max_connections); }},
     {"limits", "requests",
      [](const Value& v, Config& c) { return read_number(v, 1, 1'000'000, c.max_requests); }},
+    {"limits", "body_mb",
+     [](const Value& v, Config& c) { return read_megabytes(v, c.body_bytes, kBodyMegabytesMin); }},
     {"store", "block_cache_mb",
      [](const Value& v, Config& c) { return read_megabytes(v, c.block_cache_bytes); }},
     {"store", "write_buffer_mb",

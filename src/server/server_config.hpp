@@ -32,6 +32,7 @@ struct ServerConfig {
   std::optional<AdminLogin> admin_login;  ///< required unless the admin port is on loopback
   std::size_t max_connections = 20'000;   ///< of both ports
   std::size_t max_requests = 1'000;       ///< at work at once, waiting feeds left out
+  std::size_t body_bytes = 256u << 20;    ///< of request bodies at once (BodyBudget)
   unsigned worker_threads = 4;
   std::size_t block_cache_bytes = 256u << 20;
   std::size_t write_buffer_bytes = 128u << 20;

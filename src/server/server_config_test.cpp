@@ -22,7 +22,7 @@ TEST(ServerConfig, ReadsWhatIsNamedAndKeepsTheRest) {
   ASSERT_TRUE(
       config.read_toml("data = \"d\"\nlog_level = \"debug\"\n[admin]\nport = 1\n"
                        "user = \"root\"\npassword = \"letmein\"\n[public]\n"
-                       "address = \"::1\"\n[limits]\nrequests = 5\n[store]\n"
+                       "address = \"::1\"\n[limits]\nrequests = 5\nbody_mb = 64\n[store]\n"
                        "block_cache_mb = 16\n",
                        "f"));
   EXPECT_EQ(config.data, "d");
@@ -33,6 +33,7 @@ TEST(ServerConfig, ReadsWhatIsNamedAndKeepsTheRest) {
   EXPECT_EQ(config.public_port.address, "::1");
   EXPECT_EQ(config.public_port.port, 4984);
   EXPECT_EQ(config.max_requests, 5u);
+  EXPECT_EQ(config.body_bytes, 64u << 20);
   EXPECT_EQ(config.block_cache_bytes, 16u << 20);
 }
 
@@ -47,6 +48,8 @@ TEST(ServerConfig, NamesFileLineAndKeyOfAMistake) {
             "headgate.toml:3: public.port: must be a whole number from 0 to 65535");
   EXPECT_THAT(refusal("[public]\nport = \"80\"\n"), HasSubstr("headgate.toml:2: public.port: "));
   EXPECT_THAT(refusal("[public]\nport = 1.5\n"), HasSubstr("headgate.toml:2: public.port: "));
+  EXPECT_EQ(refusal("[limits]\nbody_mb = 8\n"),
+            "headgate.toml:2: limits.body_mb: must be a whole number from 64 to 1048576");
   EXPECT_THAT(refusal("data = 5\n"), HasSubstr("headgate.toml:1: data: "));
   EXPECT_THAT(refusal("log_level = \"loud\"\n"), HasSubstr("headgate.toml:1: log_level: "));
   EXPECT_THAT(refusal("data = \"a\"\ndata = \"b\"\n"), HasSubstr("headgate.toml:2: "));
