@@ -102,8 +102,9 @@ inline Task<void> keep_end(Task<void> task, bool& into) {
 
 }  // namespace detail
 
-/// Runs `task` on `node` while the whole world goes on; its value, or absent when it had none after
-/// `limit` (or the node crashed): then its frame is destroyed where it stands.
+/// Runs `task` on `node` while the whole world goes on; its value, or absent if it had none after
+/// `limit`: then the node is crashed, since the task's frame is destroyed where it stands. Absent,
+/// too, if the node crashed meanwhile.
 template <class T>
 std::optional<T> run_on(SimEnvironment& node, Task<T> task, std::chrono::nanoseconds limit) {
   std::optional<T> value;
@@ -111,6 +112,7 @@ std::optional<T> run_on(SimEnvironment& node, Task<T> task, std::chrono::nanosec
   scope.spawn(detail::keep_result(std::move(task), value));
   node.world().run_until([&] { return value.has_value() || node.is_crashed(); },
                          node.world().now() + limit);
+  if (!value) node.crash();
   return value;
 }
 
@@ -120,6 +122,7 @@ inline bool run_on(SimEnvironment& node, Task<void> task, std::chrono::nanosecon
   TaskScope scope(node);
   scope.spawn(detail::keep_end(std::move(task), is_done));
   node.world().run_until([&] { return is_done || node.is_crashed(); }, node.world().now() + limit);
+  if (!is_done) node.crash();
   return is_done;
 }
 

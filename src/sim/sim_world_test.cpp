@@ -217,16 +217,19 @@ TEST(SimEnvironment, EveryIncarnationHasRandomNumbersOfItsOwn) {
   EXPECT_EQ(numbers.size(), 6u);
 }
 
-TEST(SimEnvironment, RunOnEndsWithTheNodeOrTheTime) {
+TEST(SimEnvironment, RunOnEndsWithTheTaskTheNodeOrTheTime) {
   SimWorld world({.seed = 1});
   SimEnvironment node(world, NodeNumber(1));
   EXPECT_TRUE(run_on(node, node.sleep_for(seconds(1)), seconds(2)));
-  EXPECT_FALSE(run_on(node, node.sleep_for(seconds(3)), seconds(2)));
   EXPECT_EQ(run_on(node, node.run_blocking([] { return 5; }), seconds(2)), 5);
   world.after(seconds(1), {.label = "crash"}, [&] { node.crash(); });
   const TimePoint begin = world.now();
   EXPECT_FALSE(run_on(node, node.sleep_for(seconds(3)), seconds(9)));
   EXPECT_EQ(world.now(), begin + seconds(1));
+  SimEnvironment again(world, NodeNumber(1));
+  EXPECT_FALSE(run_on(again, again.sleep_for(seconds(3)), seconds(2)));
+  EXPECT_EQ(world.now(), begin + seconds(3));
+  EXPECT_TRUE(again.is_crashed());
 }
 
 TEST(SimHooks, AnswerTheMacrosOfTheRealCode) {
