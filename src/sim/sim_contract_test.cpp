@@ -6,6 +6,8 @@ namespace headgate {
 namespace {
 
 using std::chrono::hours;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
 
 /// Turns a simulated world for the contract's tests: every bucket is on one node.
 class SimDriver final : public TestDriver {
@@ -25,7 +27,9 @@ class SimDriver final : public TestDriver {
 
 class SimUnderTest final : public StoreUnderTest {
  public:
-  explicit SimUnderTest(SimStore::Options options) : store_(driver_.world(), options) {}
+  SimUnderTest(SimStore::Options options, SimFaults faults) : store_(driver_.world(), options) {
+    store_.faults() = faults;
+  }
   std::unique_ptr<Bucket> open(Environment& environment) override {
     return std::make_unique<SimBucket>(dynamic_cast<SimEnvironment&>(environment), store_);
   }
@@ -36,14 +40,28 @@ class SimUnderTest final : public StoreUnderTest {
   SimStore store_;
 };
 
-StoreKind kind(std::string name, SimStore::Options options) {
-  return {std::move(name), [options] { return std::make_unique<SimUnderTest>(options); }};
+StoreKind kind(std::string name, SimStore::Options options, SimFaults faults = {}) {
+  return {std::move(name),
+          [options, faults] { return std::make_unique<SimUnderTest>(options, faults); }};
+}
+
+/// What a caller that takes one step after the other must not even notice.
+SimFaults slowness() {
+  return {.network = {.delay = {microseconds(100), milliseconds(3)},
+                      .late = 0.1,
+                      .late_delay = {milliseconds(10), milliseconds(10)}},
+          .feed = {.stall = 0.3,
+                   .stall_delay = {milliseconds(1), milliseconds(20)},
+                   .skip_superseded = 0.5,
+                   .short_batch = 0.3},
+          .replication_lag = {milliseconds(1), milliseconds(9)}};
 }
 
 INSTANTIATE_TEST_SUITE_P(Sim, BucketContract,
                          testing::Values(kind("one_partition", {.partitions = 1}),
                                          kind("three_partitions", {.partitions = 3}),
-                                         kind("no_replicas", {.partitions = 2, .replicas = 0})),
+                                         kind("no_replicas", {.partitions = 2, .replicas = 0}),
+                                         kind("slow", {.partitions = 3}, slowness())),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
