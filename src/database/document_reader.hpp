@@ -21,8 +21,8 @@ struct ShowOptions {
   bool revs = false;  ///< `_revisions`
   std::size_t revs_limit = SIZE_MAX;
   bool revs_info = false;          ///< `_revs_info`
-  bool conflicts = false;          ///< `_conflicts`
-  bool deleted_conflicts = false;  ///< `_deleted_conflicts`
+  bool conflicts = false;          ///< `_conflicts`, of the winner
+  bool deleted_conflicts = false;  ///< `_deleted_conflicts`, of the winner
   bool local_seq = false;          ///< `_local_seq`
   bool expiry = false;             ///< `_exp`
   bool attachments = false;        ///< bodies of attachments, not stubs
@@ -81,7 +81,8 @@ class DocumentReader {
   Task<Result<ShownRevision>> get(std::shared_ptr<const Principal> reader, DocId id,
                                   std::optional<Revision> rev, bool latest, ShowOptions show);
 
-  /// The revisions named, in their order, or all leaves that can be read if `revs` is none. With
+  /// The revisions named, in their order, or if `revs` is none all leaves that can be read, and
+  /// without their bodies the tombstones that the reader was told of. With
   /// `latest`, each is replaced by the leaves that grew from it. Errors, only without `revs`:
   /// not_found (no such document), forbidden (no leaf can be read).
   Task<Result<std::vector<OpenRevision>>> open_revisions(std::shared_ptr<const Principal> reader,

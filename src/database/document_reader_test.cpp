@@ -151,6 +151,43 @@ TEST_F(DocumentReaderTest, AllLeavesAreThoseThatCanBeRead) {
   EXPECT_EQ(open("a", std::nullopt, false, user("bob")).error().code, Errc::forbidden);
 }
 
+TEST_F(DocumentReaderTest, ATombstoneInNoChannelIsALeafForThoseWhoWereToldOfIt) {
+  put_user("ann", {"news"});
+  put_user("bob", {"sport"});
+  const std::string first = put_ok("a", R"({"channels":["news"],"word":"hush"})");
+  const std::string gone = put_ok("a", R"({"_deleted":true,"why":"hush"})", first);
+  const auto leaves = open("a", std::nullopt, false, user("ann"));
+  ASSERT_TRUE(leaves) << leaves.error().context;
+  ASSERT_EQ(leaves->size(), 1u);
+  EXPECT_EQ(leaves->front().shown->json, get("a", gone, user("ann"))->json);
+  EXPECT_TRUE(leaves->front().shown->is_redacted);
+  EXPECT_THAT(leaves->front().shown->json, Not(HasSubstr("hush")));
+  EXPECT_EQ(open("a", std::nullopt, false, user("bob")).error().code, Errc::forbidden);
+  // Deleted where ann could not see it any more.
+  const std::string moved = put_ok("b", R"({"channels":["news"]})");
+  put_ok("b", R"({"_deleted":true})", put_ok("b", R"({"channels":["sport"]})", moved));
+  EXPECT_EQ(open("b", std::nullopt, false, user("ann")).error().code, Errc::forbidden);
+  EXPECT_TRUE(open("b", std::nullopt, false, user("bob")));
+}
+
+TEST_F(DocumentReaderTest, ADeletedConflictIsALeafForThoseWhoReadTheWinner) {
+  put_user("ann", {"news"});
+  ASSERT_TRUE(write(replicated("a", R"({"channels":["news"]})", "2-b,1-a")));
+  ASSERT_TRUE(write(replicated("a", R"({"_deleted":true})", "3-d,2-c,1-a")));
+  const auto leaves = open("a", std::nullopt, false, user("ann"));
+  ASSERT_EQ(leaves->size(), 2u);
+  EXPECT_TRUE(leaves->back().shown->is_deleted);
+  EXPECT_TRUE(leaves->back().shown->is_redacted);
+}
+
+TEST_F(DocumentReaderTest, OnlyTheWinnerHasConflicts) {
+  ASSERT_TRUE(write(replicated("a", "{}", "2-b,1-a")));
+  ASSERT_TRUE(write(replicated("a", "{}", "2-c,1-a")));
+  const ShowOptions show{.conflicts = true, .deleted_conflicts = true};
+  EXPECT_THAT(get("a", "2-c", admin(), show)->json, HasSubstr(R"("_conflicts":["2-b"])"));
+  EXPECT_THAT(get("a", "2-b", admin(), show)->json, Not(HasSubstr("_conflicts")));
+}
+
 TEST_F(DocumentReaderTest, MoreIsShownWhereItIsAskedFor) {
   const std::string first = put_ok("a", R"({"n":1})");
   put_ok("a", R"({"n":2})", first);

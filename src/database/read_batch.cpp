@@ -100,7 +100,7 @@ ReadBatch::Answer ReadBatch::choose_winner(std::size_t ask, const ReadAsk& asked
 ReadBatch::Answer ReadBatch::choose_readable(std::size_t ask, const DocumentEnvelope& envelope) {
   std::vector<OpenRevision> open;
   for (const RevisionTree::Leaf& leaf : envelope.tree.leaves()) {
-    if (!is_readable(envelope, leaf.rev)) continue;
+    if (!is_readable(envelope, leaf.rev) && !knows_tombstone(envelope, leaf)) continue;
     open.push_back({leaf.rev, std::nullopt});
     want(ask, open.size() - 1, envelope, leaf.rev);
   }
@@ -114,6 +114,20 @@ void ReadBatch::want(std::size_t ask, std::size_t place, const DocumentEnvelope&
   if (!content) return;
   wanted_.push_back(
       {ask, place, &envelope, content, !is_readable(envelope, leaf), std::nullopt, {}});
+}
+
+/// A tombstone is often in no channel. Who was told of it, by the removal that it was or by the
+/// list of a readable document's leaves, gets it without its body, as by its revision.
+bool ReadBatch::knows_tombstone(const DocumentEnvelope& envelope,
+                                const RevisionTree::Leaf& leaf) const {
+  if (!leaf.is_deleted) return false;
+  if (!envelope.tree.is_deleted() && is_readable(envelope, envelope.tree.winner().value()))
+    return true;
+  return std::ranges::any_of(envelope.channels, [&](const auto& entry) {
+    const auto& [channel, membership] = entry;
+    return membership.removal && membership.removal->rev == leaf.rev &&
+           reader_->access.can_read_channel(channel);
+  });
 }
 
 bool ReadBatch::is_readable(const DocumentEnvelope& envelope, const Revision& leaf) const {
@@ -193,9 +207,11 @@ ShownRevision ReadBatch::write(const ReadAsk& asked, const Wanted& wanted) const
   if (show_.revs_info)
     for (const Revision& rev : ancestry) statuses.push_back({rev, status_of(envelope, rev)});
   out.revs_info = statuses;
+  // The winner has conflicts; a losing leaf is one.
   std::vector<Revision> live, dead;
-  for (const RevisionTree::Leaf& leaf : envelope.tree.leaves())
-    if (leaf.rev != content.rev) (leaf.is_deleted ? dead : live).push_back(leaf.rev);
+  if (envelope.tree.winner() == content.rev)
+    for (const RevisionTree::Leaf& leaf : envelope.tree.leaves())
+      if (leaf.rev != content.rev) (leaf.is_deleted ? dead : live).push_back(leaf.rev);
   if (show_.conflicts) out.conflicts = live;
   if (show_.deleted_conflicts) out.deleted_conflicts = dead;
   if (show_.local_seq) out.local_sequence = envelope.sequence;

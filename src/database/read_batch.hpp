@@ -62,6 +62,7 @@ class ReadBatch {
   Answer choose_readable(std::size_t ask, const DocumentEnvelope& envelope);
   void want(std::size_t ask, std::size_t place, const DocumentEnvelope& envelope,
             const Revision& leaf);
+  bool knows_tombstone(const DocumentEnvelope& envelope, const RevisionTree::Leaf& leaf) const;
   bool is_readable(const DocumentEnvelope& envelope, const Revision& leaf) const;
   /// False: a body is gone, because the envelope was replaced after it was read.
   Task<Result<bool>> fetch(const Asks& asks);
