@@ -130,7 +130,10 @@ void SimEnvironment::schedule_timer() {
   const auto next = timers().next();
   if (!next || (timer_scheduled_ && *timer_scheduled_ <= *next)) return;
   timer_scheduled_ = next;
-  wake(world_time(*next), "timer", [this] { run_timers(); });
+  // An earlier timer may take this one's place: then its event finds a higher number.
+  wake(world_time(*next), "timer", [this, number = ++timer_number_] {
+    if (number == timer_number_) run_timers();
+  });
 }
 
 void SimEnvironment::run_timers() {

@@ -83,6 +83,7 @@ class SimEnvironment final : public Environment {
   std::deque<std::function<void()>> ready_;
   bool is_turn_scheduled_ = false;
   std::optional<TimePoint> timer_scheduled_;
+  std::uint64_t timer_number_ = 0;
   std::uint64_t turns_ = 0;
   std::uint64_t action_turn_ = 0;
   std::function<void()> action_;
