@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/task_scope.hpp"
+#include "sim/cluster/oracle.hpp"
+#include "sim/cluster/script.hpp"
+#include "sim/cluster/sim_node.hpp"
+
+namespace headgate {
+
+/// What all simulated clients share. They are outside of the nodes and never crash.
+struct SimClientSite {
+  SimEnvironment& environment;
+  std::deque<SimNode>& nodes;
+  Oracle& oracle;
+  const ScriptSettings& settings;
+  bool is_over = false;  ///< nobody begins another request
+  /// How writes ended, by kind and outcome.
+  std::map<std::string, std::uint64_t> outcomes;
+
+  SimWorld& world() const { return environment.world(); }
+  /// A node for the request of `client`; perhaps one that is down.
+  SimNode& draw_node(std::uint32_t client);
+  SimNode& node(std::uint32_t number) { return nodes[(number + nodes.size() - 1) % nodes.size()]; }
+};
+
+/// Carries out a step of the kinds write, remove, branch, user and role, and tells the oracle how
+/// it was answered.
+Task<void> carry_out(SimClientSite& site, ScriptStep step);
+
+/// A client that replicates its own documents to the cluster, as PouchDB does: begins each time at
+/// its checkpoint, offers what comes after it, writes what is missing there, then the checkpoint
+/// (R18).
+class SimPusher {
+ public:
+  explicit SimPusher(SimClientSite& site) : site_(site) {}
+
+  void add(const ScriptStep& step) { steps_.push_back(step); }
+  /// Until the site is over.
+  Task<void> run();
+  /// Sessions that found everything there, begun one after the other.
+  std::uint64_t complete_sessions() const { return complete_sessions_; }
+  std::size_t size() const { return steps_.size(); }
+  static std::string id_of(const ScriptStep& step);
+  static std::string rev_of(const ScriptStep& step);
+  const std::deque<ScriptStep>& steps() const { return steps_; }
+
+ private:
+  Task<bool> run_session();
+
+  SimClientSite& site_;
+  std::deque<ScriptStep> steps_;
+  std::uint64_t complete_sessions_ = 0;
+};
+
+}  // namespace headgate

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/cluster/sim_feed_stream.hpp"
+
+#include <utility>
+
+#include "document/json.hpp"
+
+namespace headgate {
+namespace {
+
+using Stream = std::shared_ptr<SimFeedStream>;
+
+/// The node's source, which notes when each pass of a user begins: a pass asks for the reader of
+/// the cache to begin, then for its principal.
+class NotingSource final : public ChangesSource {
+ public:
+  NotingSource(ChangesSource& source, const SimWorld& world) : source_(source), world_(world) {}
+
+  Environment& environment() override { return source_.environment(); }
+  CacheReader& cache_reader() override {
+    asked_ = world_.now();
+    return source_.cache_reader();
+  }
+  const CacheSettings& settings() override { return source_.settings(); }
+  ReadMode default_mode() override { return source_.default_mode(); }
+  Task<Result<std::shared_ptr<const Principal>>> load_principal(std::string name,
+                                                                PassStart pass) override {
+    pass_began_ = asked_;
+    return source_.load_principal(std::move(name), std::move(pass));
+  }
+  Task<std::vector<Result<ShownRevision>>> load_documents(std::shared_ptr<const Principal> reader,
+                                                          std::vector<DocId> ids,
+                                                          ShowOptions show) override {
+    return source_.load_documents(std::move(reader), std::move(ids), std::move(show));
+  }
+  /// Of the pass that came last.
+  TimePoint pass_began() const { return pass_began_; }
+
+ private:
+  ChangesSource& source_;
+  const SimWorld& world_;
+  TimePoint asked_{};
+  TimePoint pass_began_{};
+};
+
+/// Tells the client that the feed is over when it ends, however it does.
+class StreamEnd {
+ public:
+  explicit StreamEnd(Stream stream) : stream_(std::move(stream)) {}
+  StreamEnd(const StreamEnd&) = delete;
+  StreamEnd& operator=(const StreamEnd&) = delete;
+  ~StreamEnd() {
+    stream_->feed = nullptr;
+    stream_->connection.pass("feed over", [stream = stream_] {
+      stream->is_over = true;
+      stream->arrived.raise();
+    });
+  }
+
+ private:
+  Stream stream_;
+};
+
+SeenChange parse_row(const std::string& text) {
+  const JsonView json(text);
+  SeenChange change;
+  const JsonView seq = json.find("seq").value();
+  change.seq = seq.is_string() ? *seq.as_string() : std::string(seq.raw());
+  change.id = *json.find("id")->as_string();
+  for (const JsonView& leaf : json.find("changes")->elements()) {
+    change.rev = *leaf.find("rev")->as_string();
+    break;
+  }
+  change.is_deleted = json.find("deleted").has_value();
+  if (const auto removed = json.find("removed"))
+    for (const JsonView& name : removed->elements()) change.removed.insert(*name.as_string());
+  return change;
+}
+
+SeenBatch seen(const ChangesBatch& batch, TimePoint pass_began) {
+  SeenBatch seen;
+  for (const ChangesRow& row : batch.rows) seen.rows.push_back(parse_row(row.text()));
+  seen.last_seq = batch.last_seq.print();
+  seen.is_end = batch.is_end;
+  seen.pass_began = pass_began;
+  return seen;
+}
+
+void deliver(const Stream& stream, SeenBatch batch) {
+  stream->connection.pass("batch", [stream, batch = std::move(batch)] {
+    if (stream->is_closed) return;
+    stream->batches.push_back(batch);
+    stream->arrived.raise();
+  });
+}
+
+Task<void> serve_feed(SimProcess& process, std::string user, ChangesOptions options,
+                      Stream stream) {
+  const StreamEnd end(stream);
+  std::shared_ptr<const Principal> reader = Principal::admin();
+  if (!user.empty()) {
+    auto loaded = co_await process.database->principals().load(std::move(user));
+    if (!loaded) co_return;
+    reader = *std::move(loaded);
+  }
+  NotingSource source(*process.source, process.environment.world());
+  ChangesFeed feed(source, process.hub, std::move(reader), std::move(options));
+  stream->feed = &feed;
+  while (!stream->is_closed) {
+    auto batch = co_await feed.next();
+    if (!batch) break;
+    const bool is_end = batch->is_end;
+    deliver(stream, seen(*batch, source.pass_began()));
+    if (is_end) break;
+  }
+  stream->feed = nullptr;
+}
+
+}  // namespace
+
+Stream open_feed(SimEnvironment& client, SimNode& node, std::string user, ChangesOptions options) {
+  auto stream = std::make_shared<SimFeedStream>(client, node.number());
+  stream->connection.pass("changes", [&node, user, options, stream] {
+    if (!node.is_serving()) {
+      const StreamEnd refused(stream);
+      return;
+    }
+    SimProcess& process = *node.process();
+    process.tasks.spawn(serve_feed(process, user, options, stream));
+  });
+  return stream;
+}
+
+void close_feed(const Stream& stream) {
+  stream->is_closed = true;
+  stream->connection.pass("feed closed", [stream] {
+    if (stream->feed != nullptr) stream->feed->interrupt();
+  });
+}
+
+}  // namespace headgate

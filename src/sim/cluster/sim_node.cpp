@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/cluster/sim_node.hpp"
+
+namespace headgate {
+namespace {
+
+constexpr std::chrono::milliseconds kStartAgain{50};
+constexpr std::chrono::milliseconds kLook{2};
+
+}  // namespace
+
+SimProcess::SimProcess(const SimSite& site, NodeNumber node, SimClock clock)
+    : environment(site.world, node, clock),
+      base(environment, site.base),
+      own_cache(&site.base == &site.cache ? nullptr
+                                          : std::make_unique<SimBucket>(environment, site.cache)),
+      hub(environment, {}),
+      tasks(environment) {}
+
+SimNode::SimNode(const SimSite& site, NodeNumber number, SimClock clock, bool is_cache_writer)
+    : site_(site),
+      number_(number),
+      clock_(clock),
+      is_cache_writer_(is_cache_writer),
+      graves_(std::make_shared<std::vector<std::unique_ptr<SimProcess>>>()) {}
+
+void SimNode::start() {
+  if (process_) return;
+  process_ = std::make_unique<SimProcess>(site_, number_, clock_);
+  process_->tasks.spawn(run(*this, *process_));
+}
+
+Task<void> SimNode::run(SimNode& node, SimProcess& process) {
+  while (true) {
+    process.database = std::make_unique<Database>(
+        Database::Dependencies{process.environment, process.base, process.cache(), process.hub},
+        node.site_.entry);
+    if (co_await process.database->start()) break;
+    process.database.reset();
+    co_await process.environment.sleep_for(kStartAgain);
+  }
+  process.source = std::make_unique<DatabaseChangesSource>(*process.database);
+  process.hub.start(*process.source);
+  process.is_serving = true;
+}
+
+void SimNode::set_cache_writer(bool wanted) {
+  is_cache_writer_ = wanted;
+}
+
+void SimNode::crash() {
+  if (!process_) return;
+  process_->environment.crash();
+  bury();
+}
+
+// The process may be in the middle of a step of its own: its objects go in a later one.
+void SimNode::bury() {
+  graves_->push_back(std::move(process_));
+  site_.world.after({}, {.label = "buried", .node = number_},
+                    [graves = graves_] { graves->clear(); });
+}
+
+void SimNode::stop(std::function<void()> then) {
+  if (!process_) return;
+  if (!process_->is_serving) {
+    crash();
+    return then();
+  }
+  process_->is_serving = false;
+  process_->tasks.spawn(end(*this, *process_, std::move(then)));
+}
+
+Task<void> SimNode::end(SimNode& node, SimProcess& process, std::function<void()> then) {
+  co_await process.hub.stop();
+  while (process.tasks.size() > 1) co_await process.environment.sleep_for(kLook);
+  co_await process.database->stop();
+  // Not in a turn of the node: its frames go.
+  node.site_.world.after({}, {.label = "stopped"}, [&node, then, whose = &process] {
+    if (node.process_.get() != whose) return;
+    node.crash();
+    then();
+  });
+}
+
+}  // namespace headgate
