@@ -231,6 +231,13 @@ TEST_F(RocksStoreTest, ALoneDurableWriteIsOneSync) {
   EXPECT_EQ(disk_.files->log_syncs() - before, 1u);
 }
 
+TEST_F(RocksStoreTest, AReplicatedWriteIsSyncedAsThereAreNoReplicas) {
+  open();
+  const std::size_t before = disk_.files->log_syncs();
+  ASSERT_TRUE(insert(key("a"), "x", {.durability = Durability::replicated}).ok());
+  EXPECT_EQ(disk_.files->log_syncs() - before, 1u);
+}
+
 TEST_F(RocksStoreTest, TheFeedShowsOnlyWhatIsSynced) {
   open();
   insert(key("a"), "x", with_entry("synced", Durability::disk));
