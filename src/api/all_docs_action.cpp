@@ -82,6 +82,10 @@ void write_row(JsonWriter& out, const AllDocsRow& row, bool has_docs) {
   out.end_object();
 }
 
+std::string number_or_null(const std::optional<std::uint64_t>& number) {
+  return number ? std::to_string(*number) : "null";
+}
+
 }  // namespace
 
 Task<Result<void>> all_docs(ApiCall& call) {
@@ -91,20 +95,20 @@ Task<Result<void>> all_docs(ApiCall& call) {
   // The first page decides whether this is a list or an error.
   HG_CO_TRY(std::vector<AllDocsRow> rows, co_await cursor.next());
   call.begin_stream({{"Content-Type", "application/json"}, {"Cache-Control", "must-revalidate"}});
-  std::string text = "{\"offset\":0,\"rows\":[";
-  std::uint64_t count = 0;
+  std::string text = "{\"offset\":" + number_or_null(cursor.offset()) + ",\"rows\":[";
+  bool has_rows = false;
   while (!rows.empty()) {
     for (const AllDocsRow& row : rows) {
       JsonWriter out;
       write_row(out, row, has_docs);
-      text += count++ == 0 ? "\n" : ",\n";
+      text += std::exchange(has_rows, true) ? ",\n" : "\n";
       text += out.text();
       if (text.size() < kChunkBytes) continue;
       HG_CO_CHECK(co_await call.exchange().write(std::exchange(text, {})));
     }
     HG_CO_TRY(rows, co_await cursor.next());
   }
-  text += "\n],\"total_rows\":" + std::to_string(count) + "}\n";
+  text += "\n],\"total_rows\":" + number_or_null(cursor.total()) + "}\n";
   call.exchange().end_stream(std::move(text));
   co_return Result<void>();
 }

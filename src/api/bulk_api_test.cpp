@@ -200,6 +200,27 @@ TEST_F(BulkApi, AllDocsListsWhatOneMaySee) {
   expect_error(user(post, "/db/_all_docs", R"({"keys":"x"})"), 400, "bad_request");
 }
 
+TEST_F(BulkApi, TotalAndOffsetAreToldWhereTheyAreKnown) {
+  for (const char* id : {"a", "b", "c"}) store(id, R"({"channels":["red"]})");
+  store("hidden", R"({"channels":["blue"]})");
+  for (const auto& [query, offset, total] : {std::tuple("", "0", "3"),
+                                             {"descending=true", "0", "3"},
+                                             {"skip=2", "2", "3"},
+                                             {"skip=9", "3", "3"},
+                                             {"limit=9&skip=1", "1", "3"},
+                                             {"limit=2", "0", ""},
+                                             {"limit=0", "0", ""},
+                                             {"endkey=%22b%22", "0", ""},
+                                             {"startkey=%22b%22", "", ""},
+                                             {"startkey=%22b%22&skip=1", "", ""},
+                                             {"keys=%5B%22a%22%5D", "", ""}}) {
+    const Answer list = user(get, fmt::format("/db/_all_docs?{}", query));
+    EXPECT_EQ(list.at("offset"), offset) << query;
+    EXPECT_EQ(list.at("total_rows"), total) << query;
+    EXPECT_TRUE(list.json().find("total_rows")) << query;
+  }
+}
+
 TEST_F(BulkApi, ALongListIsWholeInOneAnswer) {
   std::string docs;
   for (int i = 0; i < 3'000; ++i)

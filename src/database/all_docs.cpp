@@ -39,6 +39,16 @@ Task<Result<std::vector<AllDocsRow>>> AllDocsCursor::next() {
   co_return rows;
 }
 
+std::optional<std::uint64_t> AllDocsCursor::offset() const {
+  if (query_.keys || query_.start_key) return std::nullopt;
+  return skipped_;
+}
+
+std::optional<std::uint64_t> AllDocsCursor::total() const {
+  if (!offset() || !has_seen_last_) return std::nullopt;
+  return skipped_ + taken_;
+}
+
 bool AllDocsCursor::is_past_end(const std::string& name) const {
   if (!query_.end_key) return false;
   const auto order = query_.is_descending ? *query_.end_key <=> name : name <=> *query_.end_key;
@@ -49,9 +59,11 @@ bool AllDocsCursor::is_past_end(const std::string& name) const {
 bool AllDocsCursor::takes_row() {
   if (query_.skip > 0) {
     --query_.skip;
+    ++skipped_;
     return false;
   }
   --query_.limit;
+  ++taken_;
   return true;
 }
 
@@ -61,6 +73,7 @@ Task<Result<std::vector<AllDocsRow>>> AllDocsCursor::next_by_range() {
     is_done_ = query_.limit == 0;
     if (is_done_) break;
     HG_CO_TRY(const auto item, co_await scan_.next(context_.deadline()));
+    has_seen_last_ = !item;
     is_done_ = !item || is_past_end(item->name);
     if (is_done_) break;
     HG_CO_TRY(const DocumentEnvelope envelope, decode_envelope(item->bytes));

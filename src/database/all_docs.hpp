@@ -43,6 +43,10 @@ class AllDocsCursor {
 
   /// The next rows; none at the end. A page may be short. Errors: as Bucket::scan, corrupted.
   Task<Result<std::vector<AllDocsRow>>> next();
+  /// Documents that `skip` has left out. None if the walk began at a key.
+  std::optional<std::uint64_t> offset() const;
+  /// Documents that the reader can reach. None unless the walk went over all, from first to last.
+  std::optional<std::uint64_t> total() const;
 
  private:
   Task<Result<std::vector<AllDocsRow>>> next_by_keys();
@@ -58,6 +62,9 @@ class AllDocsCursor {
   std::size_t page_;
   BaseScan scan_;
   std::size_t next_key_ = 0;
+  std::uint64_t skipped_ = 0;
+  std::uint64_t taken_ = 0;
+  bool has_seen_last_ = false;
   bool is_done_ = false;
 };
 
