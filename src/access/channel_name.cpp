@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kUserPrefix = "user:";
 constexpr std::string_view kRolePrefix = "role:";
+constexpr std::string_view kForbidden("/:,`\0", 5);
 
 bool is_letter_or_digit(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
@@ -37,8 +38,8 @@ Result<void> check_channel_name(std::string_view name) {
 Result<void> check_principal_name(std::string_view name) {
   if (name.empty()) return bad_principal("empty");
   if (name.size() > kMaxPrincipalNameBytes) return bad_principal("longer than 239 bytes");
-  if (name.find_first_of("/:,`") != std::string_view::npos)
-    return bad_principal("has one of / : , `");
+  if (name.find_first_of(kForbidden) != std::string_view::npos)
+    return bad_principal("has one of / : , ` or a zero byte");
   if (!is_valid_utf8(name)) return bad_principal("not UTF-8");
   if (std::ranges::none_of(name, is_letter_or_digit)) return bad_principal("no letter or digit");
   return {};

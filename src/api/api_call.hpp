@@ -56,6 +56,8 @@ class ApiCall {
   std::shared_ptr<const Principal> reader;
 
   void respond(HttpResponse response);
+  /// With 304 and no body if the client has this entity already (If-None-Match, ETag).
+  void respond_entity(HttpResponse response);
   void respond_json(int status, std::string json);
   void respond_error(const ApiError& error);
   /// Counted as respond() is. REQUIRES: nothing answered yet.

@@ -82,8 +82,10 @@ Task<Result<void>> ApiHandler::dispatch(ApiCall& call) {
   if (resource == nullptr) co_return Error{Errc::not_found, "no such address"};
   const Resource::Method* method = resource->find(call.request().method, port_);
   if (method == nullptr) {
-    HttpResponse response = error_response({405, "method_not_allowed", "this address has others"});
-    response.headers.add("Allow", resource->allowed(port_));
+    const std::string allowed = resource->allowed(port_);
+    HttpResponse response =
+        error_response({405, "method_not_allowed", "Only " + allowed + " allowed"});
+    response.headers.add("Allow", allowed);
     call.respond(std::move(response));
     co_return Result<void>();
   }

@@ -111,8 +111,12 @@ Task<Result<void>> get_attachment(ApiCall& call) {
   const bool has_ranges = content.attachment.encoding.empty();
   HttpResponse response = attachment_response(std::move(content));
   const auto range = wanted_range(call.request(), response.body.size());
-  if (range && has_ranges) cut(response, *range);
-  call.respond(std::move(response));
+  const auto if_range = call.request().headers.find("If-Range");
+  const bool is_same = !if_range || if_range == response.headers.find("ETag");
+  const auto known = call.request().headers.find("If-None-Match");
+  const bool is_known = known && names_entity(*known, *response.headers.find("ETag"));
+  if (range && has_ranges && is_same && !is_known) cut(response, *range);
+  call.respond_entity(std::move(response));
   co_return Result<void>();
 }
 

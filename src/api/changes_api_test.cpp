@@ -117,6 +117,14 @@ TEST_F(ChangesApi, ByChannel) {
   EXPECT_THAT(ids(changes("filter=sync_gateway/bychannel&channels=blue")), ElementsAre());
   EXPECT_THAT(ids(admin(get, "/db/_changes?filter=sync_gateway/bychannel&channels=blue")),
               ElementsAre("hidden"));
+  store("blank", R"({"channels":["a b"]})");
+  const std::string_view by_channel = "/db/_changes?filter=sync_gateway/bychannel&channels=";
+  for (const char* list : {"a%20b", "a+b,", ",a%20b,,", "nothing,a%20b"})
+    EXPECT_THAT(ids(admin(get, fmt::format("{}{}", by_channel, list))), ElementsAre("blank"))
+        << list;
+  EXPECT_THAT(ids(admin(get, fmt::format("{}a%20b%20", by_channel))), ElementsAre());
+  for (const std::string& list : {std::string("%ff"), std::string("red,") + std::string(1001, 'x')})
+    expect_error(admin(get, fmt::format("{}{}", by_channel, list)), 400, "bad_request", list);
 }
 
 TEST_F(ChangesApi, LongpollAnswersAtOnceOrWaits) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "access/channel_name.hpp"
 #include "api/parameters.hpp"
 
 namespace headgate {
@@ -91,7 +92,10 @@ Result<void> read_channels(const Parameters& parameters, ChangesOptions& options
   auto& channels = options.channels.emplace();
   for (std::size_t begin = 0; begin <= list.size();) {
     const std::size_t end = std::min(list.find(',', begin), list.size());
-    if (end > begin) channels.push_back(list.substr(begin, end - begin));
+    if (end > begin) {
+      channels.push_back(list.substr(begin, end - begin));
+      HG_CHECK(check_channel_name(channels.back()));
+    }
     begin = end + 1;
   }
   if (channels.empty()) return bad("Missing 'channels' filter parameter");

@@ -11,10 +11,13 @@ namespace headgate {
 
 namespace {
 
-void respond_revision(ApiCall& call, ShownRevision shown) {
+/// A revision names what is shown of it, unless that hangs on the reader's rights or on other
+/// revisions, too.
+void respond_revision(ApiCall& call, ShownRevision shown, bool has_only_revision) {
   HttpResponse response = json_response(200, std::move(shown.json));
-  response.headers.add("ETag", fmt::format("\"{}\"", to_string(shown.rev)));
-  call.respond(std::move(response));
+  if (has_only_revision && !shown.is_redacted)
+    response.headers.add("ETag", fmt::format("\"{}\"", to_string(shown.rev)));
+  call.respond_entity(std::move(response));
 }
 
 std::string print_open_revisions(std::vector<OpenRevision> revisions) {
@@ -63,10 +66,11 @@ Task<Result<void>> get_document(ApiCall& call) {
     co_return co_await get_open_revisions(call, std::move(id), *wanted);
   HG_CO_TRY(std::optional<Revision> rev, revision_parameter(query, "rev"));
   HG_CO_TRY(ShowOptions show, show_options(query));
+  const bool has_only_revision = !show.shows_more_than_revision();
   HG_CO_TRY(ShownRevision shown, co_await call.database().documents().get(
                                      call.reader, std::move(id), std::move(rev),
                                      flag_parameter(query, "latest"), std::move(show)));
-  respond_revision(call, std::move(shown));
+  respond_revision(call, std::move(shown), has_only_revision);
   co_return Result<void>();
 }
 

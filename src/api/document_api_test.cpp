@@ -73,6 +73,11 @@ TEST_F(DocumentApi, BadIdsAndBodiesAreRefused) {
   for (const char* target : {"/db/_design/", "/db/_local/"})
     expect_error(admin(put, target, "{}"), 400, "bad_request", target);
   expect_error(admin(put, "/db/" + std::string(251, 'x'), "{}"), 400, "bad_request");
+  for (const char* target : {"/db/a%00b", "/db/_local/a%00b", "/db/_design/%00"})
+    expect_error(admin(put, target, "{}"), 400, "bad_request", target);
+  EXPECT_EQ(admin(post, "/db/_bulk_docs", R"({"docs":[{"_id":"a\u0000b"}]})").at(0, "error"),
+            "bad_request");
+  expect_error(admin(put, "/db/_user/a%00b", R"({"password":"letmein"})"), 400, "bad_request");
   expect_error(admin(put, "/db/_bad", "{}"), 404, "not_found");
   expect_error(admin(put, "/db/a", R"({"_id":"b"})"), 400, "bad_request");
   for (const char* body :
@@ -117,6 +122,42 @@ TEST_F(DocumentApi, RevisionsAreReadByName) {
   for (const char* query : {"open_revs=all&rev=2-b", "open_revs=x", "open_revs={}",
                             "open_revs=%5B5%5D", "open_revs=%5B%22x%22%5D", "revs_limit=x"})
     expect_error(user(get, fmt::format("/db/t?{}", query)), 400, "bad_request", query);
+}
+
+TEST_F(DocumentApi, WhatAClientHasIsNotSentAgain) {
+  const std::string rev = store("doc", R"({"channels":["red"],"n":1})");
+  const std::string tag = fmt::format("\"{}\"", rev);
+  for (const std::string& known :
+       {tag, "W/" + tag, "\"1-other\", " + tag, std::string("*"), tag + " , \"x\""}) {
+    const Answer same = user(get, "/db/doc", {}, {{"If-None-Match", known}});
+    EXPECT_EQ(same.status, 304) << known;
+    EXPECT_EQ(same.body, "");
+    EXPECT_EQ(same.headers.find("ETag"), tag);
+    EXPECT_EQ(user(head, "/db/doc", {}, {{"If-None-Match", known}}).status, 304);
+  }
+  for (const std::string& known : {std::string(), std::string("\"1-other\""), rev})
+    EXPECT_EQ(user(get, "/db/doc", {}, {{"If-None-Match", known}}).at("n"), "1") << known;
+  // Other revisions count for these answers, too.
+  for (const char* query : {"conflicts=true", "revs_info=true", "local_seq=true", "meta=true"}) {
+    const Answer whole = user(get, fmt::format("/db/doc?{}", query), {}, {{"If-None-Match", tag}});
+    EXPECT_EQ(whole.status, 200) << query;
+    EXPECT_FALSE(whole.headers.has("ETag")) << query;
+  }
+  EXPECT_EQ(user(get, "/db/doc?revs=true", {}, {{"If-None-Match", tag}}).status, 304);
+  store("doc", fmt::format(R"({{"_rev":"{}","channels":["red"],"n":2}})", rev));
+  EXPECT_EQ(user(get, "/db/doc", {}, {{"If-None-Match", tag}}).at("n"), "2");
+  ASSERT_EQ(user(put, "/db/_local/x", "{}").status, 201);
+  EXPECT_EQ(user(get, "/db/_local/x", {}, {{"If-None-Match", "\"0-1\""}}).status, 304);
+}
+
+// The revision is the same when a document goes out of reach or comes back.
+TEST_F(DocumentApi, WhatIsHiddenHasNoTag) {
+  const std::string rev = store("secret", R"({"channels":["blue"]})");
+  const std::string tag = fmt::format("\"{}\"", rev);
+  expect_error(user(get, "/db/secret", {}, {{"If-None-Match", tag}}), 403, "forbidden");
+  const Answer redacted = user(get, "/db/secret?rev=" + rev, {}, {{"If-None-Match", tag}});
+  EXPECT_EQ(redacted.at("_removed"), "true");
+  EXPECT_FALSE(redacted.headers.has("ETag"));
 }
 
 TEST_F(DocumentApi, ReplicatedWritesByPut) {
@@ -188,9 +229,26 @@ TEST_F(AttachmentApi, PutGetDelete) {
   expect_error(user(put, "/db/doc/other", "x"), 409, "conflict");
   expect_error(user(put, "/db/doc/_bad?rev=" + added.rev(), "x"), 400, "bad_request");
   expect_error(user(get, "/db/doc/absent"), 404, "not_found");
+  for (const char* name : {"absent", "dir/a%20b.png"})
+    expect_error(user(del, fmt::format("/db/doc/{}?rev={}", name, made.rev())), 409, "conflict",
+                 name);
+  expect_error(user(del, "/db/doc/absent?rev=" + added.rev()), 404, "not_found");
   EXPECT_EQ(user(del, "/db/doc/dir/a%20b.png?rev=" + added.rev()).status, 200);
   expect_error(user(get, "/db/doc/dir/a%20b.png"), 404, "not_found");
   EXPECT_EQ(admin(put, "/db/fresh/note", "x").status, 201) << "makes the document";
+}
+
+TEST_F(AttachmentApi, AnAttachmentThatAClientHasIsNotSentAgain) {
+  ASSERT_EQ(admin(put, "/db/doc/a", "0123456789", {{"Content-Type", "text/plain"}}).status, 201);
+  const std::string tag(admin(get, "/db/doc/a").headers.find("ETag").value());
+  const Answer same = admin(get, "/db/doc/a", {}, {{"If-None-Match", tag}, {"Range", "bytes=2-4"}});
+  EXPECT_EQ(same.status, 304);
+  EXPECT_EQ(same.headers.find("ETag"), tag);
+  EXPECT_EQ(admin(head, "/db/doc/a", {}, {{"If-None-Match", tag}}).status, 304);
+  EXPECT_EQ(admin(get, "/db/doc/a", {}, {{"If-None-Match", "\"md5-x\""}}).body, "0123456789");
+  EXPECT_EQ(admin(get, "/db/doc/a", {}, {{"If-Range", tag}, {"Range", "bytes=2-4"}}).body, "234");
+  EXPECT_EQ(admin(get, "/db/doc/a", {}, {{"If-Range", "\"x\""}, {"Range", "bytes=2-4"}}).status,
+            200);
 }
 
 TEST_F(AttachmentApi, RangesAreCut) {

@@ -13,7 +13,7 @@ Task<Result<void>> get_local_document(ApiCall& call) {
             co_await call.database().local_documents().get(std::move(id)));
   HttpResponse response = json_response(200, std::move(stored.json));
   response.headers.add("ETag", fmt::format("\"{}\"", to_string(stored.rev)));
-  call.respond(std::move(response));
+  call.respond_entity(std::move(response));
   co_return Result<void>();
 }
 

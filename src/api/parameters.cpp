@@ -98,6 +98,19 @@ Result<JsonView> object_of_body(const HttpRequest& request) {
   return body;
 }
 
+bool names_entity(std::string_view list, std::string_view tag) {
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    std::string_view one = list.substr(0, comma);
+    list.remove_prefix(std::min(comma + 1, list.size()));
+    one.remove_prefix(std::min(one.find_first_not_of(" \t"), one.size()));
+    one = one.substr(0, one.find_last_not_of(" \t") + 1);
+    if (one.starts_with("W/")) one.remove_prefix(2);
+    if (one == "*" || one == tag) return true;
+  }
+  return false;
+}
+
 Result<std::optional<Revision>> parent_revision(const HttpRequest& request,
                                                 const std::optional<Revision>& in_body) {
   std::optional<Revision> parent = in_body;

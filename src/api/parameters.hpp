@@ -38,6 +38,10 @@ Result<std::optional<std::string>> text_parameter(const QueryParameters& query,
 /// Errors: also too_large.
 Result<JsonView> object_of_body(const HttpRequest& request);
 
+/// Whether a list of entity tags, as If-None-Match has it, names `tag`, strong or weak; `*` names
+/// all.
+bool names_entity(std::string_view list, std::string_view tag);
+
 /// Revision named by `?rev=`, If-Match and the body, which must agree; none if by none.
 Result<std::optional<Revision>> parent_revision(const HttpRequest& request,
                                                 const std::optional<Revision>& in_body);

@@ -52,6 +52,7 @@ TEST_F(ServerApi, UnknownAddressesAndMethods) {
   const Answer refused = user(put, "/db/_changes");
   expect_error(refused, 405, "method_not_allowed");
   EXPECT_EQ(refused.headers.find("Allow").value(), "GET, POST");
+  EXPECT_EQ(refused.at("reason"), "Only GET, POST allowed");
   EXPECT_EQ(admin(patch, "/db/").headers.find("Allow").value(), "GET, HEAD, POST, PUT, DELETE");
   EXPECT_EQ(user(patch, "/db/").headers.find("Allow").value(), "GET, HEAD, POST, PUT");
 }

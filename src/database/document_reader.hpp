@@ -28,6 +28,11 @@ struct ShowOptions {
   bool attachments = false;        ///< bodies of attachments, not stubs
   /// With attachments: only those that came after the newest of these revisions.
   std::vector<Revision> atts_since = {};
+
+  /// True if what is shown may change while the revision stays.
+  bool shows_more_than_revision() const {
+    return revs_info || conflicts || deleted_conflicts || local_seq || expiry;
+  }
 };
 
 /// One revision as a client gets it.

@@ -120,6 +120,7 @@ class Editor {
 
   Result<RevisionEdit> add_new() {
     HG_TRY(edit_.parent, parent_of_edit(tree_, item_));
+    if (deletes_from_stale()) return conflict("Document revision conflict");
     HG_TRY(MergedAttachments merged, merge(edit_.parent ? edit_.parent->generation + 1 : 1));
     const bool is_deleted = item_.document.is_deleted;
     const Revision* parent = edit_.parent ? &*edit_.parent : nullptr;
@@ -148,6 +149,12 @@ class Editor {
   }
 
  private:
+  /// Whether the attachment to be deleted is there cannot be told: only leaves keep theirs.
+  bool deletes_from_stale() const {
+    return item_.attachment_change && !item_.attachment_change->input && edit_.parent &&
+           !tree_.is_leaf(*edit_.parent);
+  }
+
   Result<MergedAttachments> merge(std::uint64_t generation) {
     HG_TRY(content_, new_content(envelope_, item_, edit_.parent));
     HG_CHECK(check_size(content_, rules_));

@@ -178,6 +178,7 @@ void write_revs_info(JsonWriter& out, std::span<const DocumentOutput::RevisionSt
 Result<DocId> parse_doc_id(std::string_view text) {
   const Error bad = invalid("Invalid doc ID");
   if (text.empty() || text.size() > kDocIdMax || !is_valid_utf8(text)) return bad;
+  if (text.find('\0') != std::string_view::npos) return bad;
   if (text.front() != '_') return DocId(std::string(text));
   for (const std::string_view prefix : {"_design/", "_local/"}) {
     if (text.starts_with(prefix) && text.size() > prefix.size()) return DocId(std::string(text));

@@ -19,8 +19,8 @@ namespace headgate {
 inline constexpr std::size_t kDocIdMax = 250;                      ///< bytes
 inline constexpr std::size_t kDocumentBodyMax = 20 * 1024 * 1024;  ///< bytes of user members
 
-/// Reads a document id: 1..kDocIdMax bytes of UTF-8, not beginning with '_' except `_design/NAME`
-/// and `_local/NAME`. Errors: invalid_argument "Invalid doc ID".
+/// Reads a document id: 1..kDocIdMax bytes of UTF-8 without a zero byte, not beginning with '_'
+/// except `_design/NAME` and `_local/NAME`. Errors: invalid_argument "Invalid doc ID".
 Result<DocId> parse_doc_id(std::string_view text);
 
 /// Reads every form of `_exp`: a number or numeric string of seconds (below 30 days: from `now`,
