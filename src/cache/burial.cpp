@@ -78,17 +78,29 @@ Task<Result<Burial::Outcome>> Burial::bury(Sequence first, Sequence last, Holder
     if (from < at.sequence)
       HG_CO_CHECK(co_await bury_empty({from, at.sequence.previous()}, holders, outcome));
     from = at.sequence.next();
-    auto decoded = SequenceDocument::decode(at.sequence, at.reply.bytes);
-    // What nobody can read is as good as dead: it becomes so, or readers would stumble for ever.
-    if (!decoded) HG_CO_CHECK(co_await kill({SequenceDocument::dead(at.sequence), at.reply.cas}));
-    SequenceDocument document = decoded ? *std::move(decoded) : SequenceDocument::dead(at.sequence);
-    if (document.is_dead || stable_.dead_ranges().contains(at.sequence))
-      outcome.dead.push_back({at.sequence, at.sequence});
-    else
-      outcome.live.push_back({std::move(document), at.reply.cas});
+    HG_CO_CHECK(co_await sort_out(std::move(at), outcome));
   }
   if (from <= last) HG_CO_CHECK(co_await bury_empty({from, last}, holders, outcome));
   co_return outcome;
+}
+
+Task<Result<void>> Burial::sort_out(Found at, Outcome& outcome) {
+  auto decoded = SequenceDocument::decode(at.sequence, at.reply.bytes);
+  // What nobody can read is as good as dead: it becomes so, or readers would stumble for ever.
+  if (!decoded) HG_CO_CHECK(co_await kill({SequenceDocument::dead(at.sequence), at.reply.cas}));
+  SequenceDocument document = decoded ? *std::move(decoded) : SequenceDocument::dead(at.sequence);
+  if (document.is_dead || stable_.dead_ranges().contains(at.sequence))
+    outcome.dead.push_back({at.sequence, at.sequence});
+  else
+    outcome.live.push_back({std::move(document), at.reply.cas});
+  co_return Result<void>();
+}
+
+Task<Result<std::vector<Burial::Live>>> Burial::find_live(Sequence first, Sequence last) {
+  HG_CO_TRY(auto found, co_await find(first, last));
+  Outcome outcome;
+  for (Found& at : found) HG_CO_CHECK(co_await sort_out(std::move(at), outcome));
+  co_return std::move(outcome.live);
 }
 
 Task<Result<void>> Burial::kill(Live live) {
@@ -99,6 +111,7 @@ Task<Result<void>> Burial::kill(Live live) {
   if (!reply.ok() && reply.status != Errc::cas_mismatch)
     co_return Error{reply.status, "burying a sequence"};
   ++buried_;
+  ++kills_;
   co_return Result<void>();
 }
 

@@ -37,10 +37,14 @@ class Burial {
   /// range does not, so that it might acknowledge a revocation that readers take for dead (I7).
   /// Where numbers may be held, a range is written only for very many.
   Task<Result<Outcome>> bury(Sequence first, Sequence last, Holders holders);
+  /// The live sequence documents in first..last; buries nothing. Errors: as bury().
+  Task<Result<std::vector<Live>>> find_live(Sequence first, Sequence last);
   /// Turns a live sequence document into a dead one. Success if somebody else did.
   Task<Result<void>> kill(Live live);
 
   std::uint64_t buried() const { return buried_; }
+  /// Live documents turned into dead ones.
+  std::uint64_t kills() const { return kills_; }
 
  private:
   struct Found {
@@ -48,11 +52,13 @@ class Burial {
     Reply reply;
   };
   Task<Result<std::vector<Found>>> find(Sequence first, Sequence last);
+  Task<Result<void>> sort_out(Found at, Outcome& outcome);
   Task<Result<void>> bury_empty(DeadRanges::Range range, Holders holders, Outcome& outcome);
 
   const CacheSpace& space_;
   StableSequence& stable_;
   std::uint64_t buried_ = 0;
+  std::uint64_t kills_ = 0;
 };
 
 }  // namespace headgate

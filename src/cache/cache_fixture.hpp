@@ -54,14 +54,14 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
     reader_.reset();
     allocator_ = std::make_unique<SequenceAllocator>(env_, base_, cache_, DatabaseId(7));
     ASSERT_TRUE(env_.run(allocator_->open()));
-    reader_ = std::make_unique<CacheReader>(*space_, [this] { return allocator_->highest(); });
+    reader_ = std::make_unique<CacheReader>(*space_, *allocator_);
     front_end_ = std::make_unique<FrontEndCacheWriter>(*space_, *reader_, *this);
   }
   /// A reader that has nothing in memory; the cache writer must be stopped or not be used again.
   void open_reader_cold() {
     if (writer_) stop_writer();
     front_end_.reset();
-    reader_ = std::make_unique<CacheReader>(*space_, [this] { return allocator_->highest(); });
+    reader_ = std::make_unique<CacheReader>(*space_, *allocator_);
     front_end_ = std::make_unique<FrontEndCacheWriter>(*space_, *reader_, *this);
   }
   void start_writer() {
@@ -202,18 +202,21 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
     co_await front_end_->write({write}, {allocation->epoch, allocation->cache_histories});
     co_return Result<void>();
   }
-  Task<Result<bool>> holds(CacheEntry entry) override {
+  Task<Result<Holding>> holds(CacheEntry entry) override {
     const auto doc = docs_.find(entry.doc_id.text());
-    if (doc == docs_.end()) co_return false;
+    if (doc == docs_.end()) co_return Holding{};
     bool is_held = doc->second.entry.sequence == entry.sequence;
     for (const RecentSequence& earlier : doc->second.recent)
       is_held = is_held || earlier.sequence == entry.sequence;
-    co_return is_held;
+    co_return Holding{.is_held = is_held};
   }
   Task<Result<void>> resequence_present(CacheEntry entry) override {
     const auto doc = docs_.find(entry.doc_id.text());
     if (doc == docs_.end()) co_return Result<void>();
     co_return co_await resequence(doc_key(entry.doc_id.text()), doc->second.cas, {});
+  }
+  Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key, Cas) override {
+    co_return Errc::unsupported;  // of a cluster
   }
 
   Key doc_key(const std::string& name) const {

@@ -58,12 +58,19 @@ TEST(FeedRecord, IsReadAsItWasWritten) {
 }
 
 TEST(StableRecord, IsReadAsItWasWritten) {
-  const StableRecord record{Sequence(9),
-                            4,
-                            {HistoryId(1), HistoryId(2)},
-                            {HistoryId(3)},
-                            {{HistoryId(3), PartitionPosition(8)}},
-                            6};
+  StableRecord record;
+  record.stable = Sequence(9);
+  record.token = 4;
+  record.cache_histories = {HistoryId(1), HistoryId(2)};
+  record.base_histories = {HistoryId(3)};
+  record.checkpoint = {{HistoryId(3), PartitionPosition(8)}};
+  record.dead_ranges_version = 6;
+  record.kills = 11;
+  record.generation = 2;
+  record.epoch = Epoch(5);
+  record.epochs.add({Epoch(5), Sequence(7), Sequence(3)});
+  record.durable_floor = Sequence(8);
+  record.floor_checkpoint = {{HistoryId(2), PartitionPosition(6)}};
   EXPECT_EQ(StableRecord::decode(record.encode()).value(), record);
   expect_only_whole(record.encode(), [](const std::string& bytes) {
     return StableRecord::decode(bytes).has_value();

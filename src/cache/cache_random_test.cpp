@@ -105,15 +105,16 @@ class Repair final : public BaseRepair {
     co_await front_end_.write(std::move(writes), {drawn.epoch, drawn.cache_histories});
     co_return Result<void>();
   }
-  Task<Result<bool>> holds(CacheEntry entry) override {
+  Task<Result<Holding>> holds(CacheEntry entry) override {
     const Reply found =
         co_await shared_.base.get(doc_key(entry.doc_id.text()), shared_.space.deadline());
-    if (found.status == Errc::not_found) co_return false;
+    if (found.status == Errc::not_found) co_return Holding{};
     if (!found.ok()) co_return found.status;
     HG_CO_TRY(const FeedRecord record, FeedRecord::decode(found.bytes));
-    co_return record.entry.sequence == entry.sequence ||
-        std::any_of(record.recent.begin(), record.recent.end(),
-                    [&](const auto& r) { return r.sequence == entry.sequence; });
+    const bool is_held = record.entry.sequence == entry.sequence ||
+                         std::any_of(record.recent.begin(), record.recent.end(),
+                                     [&](const auto& r) { return r.sequence == entry.sequence; });
+    co_return Holding{.is_held = is_held};
   }
   Task<Result<void>> resequence_present(CacheEntry entry) override {
     const Key key = doc_key(entry.doc_id.text());
@@ -121,6 +122,9 @@ class Repair final : public BaseRepair {
     if (found.status == Errc::not_found) co_return Result<void>();
     if (!found.ok()) co_return found.status;
     co_return co_await resequence(key, found.cas, {});
+  }
+  Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key, Cas) override {
+    co_return Errc::unsupported;  // of a cluster
   }
 
  private:
@@ -133,7 +137,7 @@ class Node final : public ChangeListener {
  public:
   explicit Node(Shared& shared)
       : shared_(shared),
-        reader_(shared.space, [&shared] { return shared.allocator.highest(); }),
+        reader_(shared.space, shared.allocator),
         front_end_(shared.space, reader_, *this),
         repair_(shared, front_end_) {}
 

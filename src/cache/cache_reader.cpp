@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "base/log.hpp"
+#include "base/buggify.hpp"
 #include "base/task_scope.hpp"
 #include "cache/channel_blocks.hpp"
 #include "cache/sequence_documents.hpp"
@@ -47,9 +47,9 @@ void keep_newest(std::vector<ChannelEntry>& entries) {
 
 class CacheReader::State {
  public:
-  State(const CacheSpace& space, std::function<Sequence()> highest)
+  State(const CacheSpace& space, SequenceAllocator& allocator)
       : space_(space),
-        highest_(std::move(highest)),
+        allocator_(allocator),
         documents_(space),
         start_done_(space.environment),
         refresh_done_(space.environment) {}
@@ -58,9 +58,11 @@ class CacheReader::State {
   Task<Result<std::vector<ChannelPage>>> read(PassStart pass, ReadMode mode,
                                               std::vector<ChannelQuery> queries, std::size_t limit);
   Task<Result<std::vector<std::uint64_t>>> counters(PassStart pass, std::vector<ChannelId> ids);
-  void learn(Sequence sequence, SequenceDocuments::Pointer document) {
-    documents_.learn(sequence, std::move(document));
+  void learn(Sequence sequence, SequenceDocuments::Pointer document, HistoryId history);
+  bool knows_under(const std::vector<HistoryId>& cache_histories) const {
+    return !space_.is_shared() || (record_ && record_->cache_histories == cache_histories);
   }
+  std::shared_ptr<const StableRecord> record() const { return record_; }
   SequenceDocuments::Pointer known(Sequence sequence) { return documents_.find(sequence); }
   Statistics statistics() const;
 
@@ -82,6 +84,7 @@ class CacheReader::State {
   using ChannelPointer = std::shared_ptr<Channel>;
 
   Task<Result<PassStart>> read_start();
+  Task<Result<PassStart>> try_read_start();
   Task<Result<void>> load_dead_ranges(std::uint64_t version);
   void forget();
   bool is_current(const Reply& reply, const Key& key, const StableRecord& record) const;
@@ -107,7 +110,7 @@ class CacheReader::State {
                               Sequence complete_to);
 
   const CacheSpace& space_;
-  std::function<Sequence()> highest_;
+  SequenceAllocator& allocator_;
   SequenceDocuments documents_;
   DeadRanges dead_;
 
@@ -165,19 +168,34 @@ bool CacheReader::State::is_current(const Reply& reply, const Key& key,
 }
 
 Task<Result<PassStart>> CacheReader::State::read_start() {
+  const std::uint32_t generation = space_.generation;
+  auto start = co_await try_read_start();
+  if (start || start.error().code != Errc::not_found) co_return start;
+  // Nothing was published yet, or the cache was emptied and is built under another generation (C6).
+  HG_CO_CHECK(co_await allocator_.follow());
+  if (space_.generation != generation) start = co_await try_read_start();
+  if (start || start.error().code != Errc::not_found) co_return start;
+  co_return Error{Errc::unavailable, "no stable sequence was published yet"};
+}
+
+// Errors: not_found: there is no stable record.
+Task<Result<PassStart>> CacheReader::State::try_read_start() {
   ++statistics_.stable_reads;
+  if (allocator_.failure()) co_return *allocator_.failure();
   const std::uint64_t number = starts_begun_;
   std::vector<Key> keys{space_.stable_key(), space_.access_counter_key()};
+  if (auto counter = allocator_.counter_key()) keys.push_back(*std::move(counter));
   const auto replies = co_await space_.bucket.get_many(keys, space_.deadline());
-  if (replies[0].status == Errc::not_found)
-    co_return Error{Errc::unavailable, "no stable sequence was published yet"};
   if (!replies[0].ok()) co_return replies[0].status;
   if (!replies[1].ok() && replies[1].status != Errc::not_found) co_return replies[1].status;
+  if (replies.size() > 2) allocator_.observe(replies[2]);
   if (replies[0].bytes != stable_bytes_ || !record_) {
     HG_CO_TRY(auto record, StableRecord::decode(replies[0].bytes));
     if (record_ && record.cache_histories != record_->cache_histories) forget();
+    if (record_ && record.kills != record_->kills) documents_.clear();
     // Readers clamp: what was published once is never taken back (I3).
-    if (record_ && record.stable < record_->stable) record.stable = record_->stable;
+    if (record_ && record.stable < record_->stable && HG_RULE("I3"))
+      record.stable = record_->stable;
     stable_bytes_ = replies[0].bytes;
     record_ = std::make_shared<const StableRecord>(std::move(record));
   }
@@ -186,6 +204,18 @@ Task<Result<PassStart>> CacheReader::State::read_start() {
   if (record_->dead_ranges_version != dead_.version)
     HG_CO_CHECK(co_await load_dead_ranges(record_->dead_ranges_version));
   co_return PassStart{record_->stable, replies[1].number, record_, number};
+}
+
+// What was written under a history that is over may be lost.
+void CacheReader::State::learn(Sequence sequence, SequenceDocuments::Pointer document,
+                               HistoryId history) {
+  if (space_.is_shared()) {
+    const auto partition = space_.bucket.partition_of(space_.sequence_key(sequence)).value();
+    if (!record_ || partition >= record_->cache_histories.size() ||
+        record_->cache_histories[partition] != history)
+      return;
+  }
+  documents_.learn(sequence, std::move(document));
 }
 
 Task<Result<void>> CacheReader::State::load_dead_ranges(std::uint64_t version) {
@@ -241,7 +271,7 @@ void CacheReader::State::account(const ChannelId& id, Channel& channel) {
 ChannelBlocks::Pass CacheReader::State::pass_for(const PassStart& pass, const ChannelId& id) const {
   const std::size_t partition = space_.bucket.partition_of(space_.counter_key(id)).value();
   return {pass.stable, pass.record->cache_histories.at(partition),
-          std::max(pass.stable, highest_())};
+          std::max(pass.stable, allocator_.highest())};
 }
 
 // A channel that was checked by a read that began after this pass did needs no further look. All
@@ -389,7 +419,8 @@ Task<Result<ChannelPage>> CacheReader::State::read_channel(PassStart pass, ReadM
 Task<Result<ChannelPage>> CacheReader::State::read_documents(PassStart pass, ReadMode mode,
                                                              ChannelQuery query,
                                                              std::size_t limit) {
-  const Sequence last = mode == ReadMode::stable ? pass.stable : std::max(pass.stable, highest_());
+  const Sequence last =
+      mode == ReadMode::stable ? pass.stable : std::max(pass.stable, allocator_.highest());
   ChannelPage page;
   page.complete_to = mode == ReadMode::stable ? pass.stable : kNoSequence;
   std::size_t early = 0;
@@ -470,8 +501,8 @@ CacheReader::Statistics CacheReader::State::statistics() const {
 
 // --- The public face -----------------------------------------------------------------------------
 
-CacheReader::CacheReader(const CacheSpace& space, std::function<Sequence()> highest)
-    : state_(std::make_unique<State>(space, std::move(highest))) {}
+CacheReader::CacheReader(const CacheSpace& space, SequenceAllocator& allocator)
+    : state_(std::make_unique<State>(space, allocator)) {}
 CacheReader::~CacheReader() = default;
 
 Task<Result<PassStart>> CacheReader::start_pass() {
@@ -489,8 +520,17 @@ Task<Result<std::vector<std::uint64_t>>> CacheReader::counters(PassStart pass,
   return state_->counters(std::move(pass), std::move(channels));
 }
 
-void CacheReader::learn(Sequence sequence, std::shared_ptr<const SequenceDocument> document) {
-  state_->learn(sequence, std::move(document));
+void CacheReader::learn(Sequence sequence, std::shared_ptr<const SequenceDocument> document,
+                        HistoryId history) {
+  state_->learn(sequence, std::move(document), history);
+}
+
+bool CacheReader::knows_under(const std::vector<HistoryId>& cache_histories) const {
+  return state_->knows_under(cache_histories);
+}
+
+std::shared_ptr<const StableRecord> CacheReader::record() const {
+  return state_->record();
 }
 
 std::shared_ptr<const SequenceDocument> CacheReader::known(Sequence sequence) {

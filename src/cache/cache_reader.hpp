@@ -10,6 +10,7 @@
 #include "cache/cache_entry.hpp"
 #include "cache/cache_space.hpp"
 #include "cache/stable_record.hpp"
+#include "sequence/sequence_allocator.hpp"
 
 namespace headgate {
 
@@ -72,9 +73,10 @@ class CacheReader {
     std::size_t entries_kept = 0;  ///< in memory now, what channels cost included
   };
 
-  /// `highest` tells the largest sequence that can be in the cache now (indexed blocks and reading
-  /// without a star channel need an end).
-  CacheReader(const CacheSpace& space, std::function<Sequence()> highest);
+  /// The allocator tells the largest sequence that can be in the cache now (indexed blocks and
+  /// reading without a star channel need an end), and where an emptied cache is built anew (C6). It
+  /// must outlive the reader.
+  CacheReader(const CacheSpace& space, SequenceAllocator& allocator);
   ~CacheReader();
 
   /// Reads stable and the access counter; calls made while a read is under way share the next one.
@@ -92,9 +94,14 @@ class CacheReader {
   Task<Result<std::vector<std::uint64_t>>> counters(PassStart pass,
                                                     std::vector<ChannelId> channels);
 
-  /// Takes over a sequence document that this node has just written, so that its feeds need not
-  /// read it.
-  void learn(Sequence sequence, std::shared_ptr<const SequenceDocument> document);
+  /// Takes over a sequence document that this node has just written under `history`, so that its
+  /// feeds need not read it.
+  void learn(Sequence sequence, std::shared_ptr<const SequenceDocument> document,
+             HistoryId history);
+  /// What is in memory was read or written under these histories of the cache.
+  bool knows_under(const std::vector<HistoryId>& cache_histories) const;
+  /// The stable record last read; null before the first.
+  std::shared_ptr<const StableRecord> record() const;
 
   /// The sequence document if it is in memory; null says nothing.
   std::shared_ptr<const SequenceDocument> known(Sequence sequence);

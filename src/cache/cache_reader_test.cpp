@@ -269,8 +269,9 @@ TEST_P(Concurrency, SixtyFourWritersOnOneChannelLoseNothing) {
   StableSequence stable(space, node.bucket);
   ASSERT_TRUE(node.env.run(stable.take_over()));
   const auto histories = node.env.run(node.bucket.barrier(kNoDeadline)).value();
-  ASSERT_TRUE(node.env.run(stable.publish(Sequence(1), {}, histories, histories)));
-  CacheReader reader(space, [&] { return allocator.highest(); });
+  ASSERT_TRUE(node.env.run(stable.publish(
+      {.stable = Sequence(1), .cache_histories = histories, .base_histories = histories})));
+  CacheReader reader(space, allocator);
   Silence listener;
   FrontEndCacheWriter front_end(space, reader, listener);
 

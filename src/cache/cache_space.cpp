@@ -2,6 +2,7 @@
 #include "cache/cache_space.hpp"
 
 #include "base/bytes.hpp"
+#include "sequence/horizon.hpp"
 
 namespace headgate {
 namespace {
@@ -15,33 +16,36 @@ std::string number_name(std::uint64_t number) {
 }  // namespace
 
 Key CacheSpace::block_key(const ChannelId& channel, std::uint64_t block) const {
-  return Key{database, KeyKind::block, channel.tag(), number_name(block)};
+  return Key{database, KeyKind::block, tag_of_generation(generation, channel.tag()),
+             number_name(block)};
 }
 
 Key CacheSpace::record_key(const ChannelId& channel, std::uint64_t block) const {
-  return Key{database, KeyKind::block_record, channel.tag(), number_name(block)};
+  return Key{database, KeyKind::block_record, tag_of_generation(generation, channel.tag()),
+             number_name(block)};
 }
 
 Key CacheSpace::counter_key(const ChannelId& channel) const {
-  return Key{database, KeyKind::channel_counter, channel.tag(), ""};
+  return Key{database, KeyKind::channel_counter, tag_of_generation(generation, channel.tag()), ""};
 }
 
 Key CacheSpace::sequence_key(Sequence sequence) const {
   // Both parts big-endian: the keys of all sequence documents are in the order of the sequences.
-  return Key{database, KeyKind::sequence_document, number_name(sequence.value() / kSequencesPerTag),
+  return Key{database, KeyKind::sequence_document,
+             tag_of_generation(generation, number_name(sequence.value() / kSequencesPerTag)),
              number_name(sequence.value())};
 }
 
 Key CacheSpace::dead_ranges_key() const {
-  return Key{database, KeyKind::dead_ranges, "stable", ""};
+  return Key{database, KeyKind::dead_ranges, tag_of_generation(generation, "stable"), ""};
 }
 
 Key CacheSpace::stable_key() const {
-  return Key{database, KeyKind::stable, "stable", ""};
+  return Key{database, KeyKind::stable, tag_of_generation(generation, "stable"), ""};
 }
 
 Key CacheSpace::access_counter_key() const {
-  return Key{database, KeyKind::access_counter, "stable", ""};
+  return Key{database, KeyKind::access_counter, tag_of_generation(generation, "stable"), ""};
 }
 
 Key stable_copy_key(DatabaseId database) {

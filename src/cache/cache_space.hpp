@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/environment.hpp"
 #include "bucket/bucket.hpp"
 #include "cache/channel_id.hpp"
+#include "sequence/deployment.hpp"
 
 namespace headgate {
 
@@ -22,6 +24,12 @@ enum class CacheWrites : std::uint8_t {
   feed,      ///< the cache writer alone, from the mutation feed
 };
 
+/// What must have happened to a batch of writes, and to their cache work, before stable covers it.
+enum class StableDurability : std::uint8_t {
+  none,        ///< it was done; a failover may lose what stable covers, and all is checked again
+  replicated,  ///< it survives a failover of either bucket
+};
+
 /// Settings of one database's cache. The block format and capacity are part of what is stored.
 struct CacheSettings {
   BlockFormat block_format = BlockFormat::append;
@@ -34,6 +42,9 @@ struct CacheSettings {
   std::chrono::nanoseconds repair_delay = std::chrono::milliseconds(250);
   std::chrono::nanoseconds poll = std::chrono::milliseconds(250);
   std::chrono::nanoseconds publish_interval = std::chrono::milliseconds(5);
+  /// Absent: replicated in a cluster, none in a single process, whose one log loses both or
+  /// neither.
+  std::optional<StableDurability> stable_durability = {};
   std::uint32_t max_early = 10'000;  ///< entries above stable that one pass may meet
   std::chrono::nanoseconds operation_timeout = std::chrono::seconds(5);
   std::size_t reader_entries = 1'000'000;  ///< block entries kept in memory by one reader
@@ -47,7 +58,16 @@ struct CacheSpace {
   Bucket& bucket;
   DatabaseId database;
   CacheSettings settings;
+  Deployment deployment = Deployment::single_process;
+  /// Part of every key: another one each time that the cache bucket was found empty (C6).
+  std::uint32_t generation = 0;
 
+  bool is_shared() const { return deployment == Deployment::cluster; }
+  /// In a single process there is one log: nothing has to be made durable apart.
+  bool has_durable_stable() const {
+    return is_shared() && settings.stable_durability.value_or(StableDurability::replicated) ==
+                              StableDurability::replicated;
+  }
   Deadline deadline() const { return environment.now() + settings.operation_timeout; }
 
   Key block_key(const ChannelId& channel, std::uint64_t block) const;

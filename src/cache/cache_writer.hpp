@@ -6,32 +6,20 @@
 #include <memory>
 #include <vector>
 
+#include "cache/base_repair.hpp"
 #include "cache/cache_reader.hpp"
 #include "cache/front_end_cache_writer.hpp"
 #include "sequence/sequence_allocator.hpp"
 
 namespace headgate {
 
-/// What the cache writer asks of the base bucket's documents and principals; the database room
-/// answers. All calls are idempotent.
-class BaseRepair {
- public:
-  virtual ~BaseRepair() = default;
-  /// Gives the value at `key` (KeyKind::document or principal), if it still has version `cas`, a
-  /// fresh sequence with the same revision, the old one into its recent set, and does the cache
-  /// work (R10). Removals and grants that it records at a number of `unlisted`, or at its own, move
-  /// to the fresh number and are listed there. A lost compare-and-swap, or no value, is success.
-  virtual Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) = 0;
-  /// Whether the base bucket still holds `entry.sequence` as the sequence of the document or
-  /// principal that `entry` names, or in its recent set.
-  virtual Task<Result<bool>> holds(CacheEntry entry) = 0;
-  /// As resequence(), for the present version of the document or principal that `entry` names.
-  virtual Task<Result<void>> resequence_present(CacheEntry entry) = 0;
-};
-
 /// The one role of a database that computes and publishes the stable sequence: follows the mutation
 /// feed, checks that every write's cache work was done, repairs what a dead front end left undone,
 /// buries numbers that never come (R7-R10, R14). With CacheWrites::feed it does all cache work.
+/// In a cluster it is one of several candidates: the last that was started is in charge, whoever it
+/// replaced ends (`fenced`, A6) and may be started again later. After a failover of either bucket
+/// it checks and repairs what may have been lost before it publishes again (R11-R13); readers
+/// wait meanwhile and go on by themselves.
 /// Confined to its executor. Everything passed in must outlive it.
 class CacheWriter {
  public:
@@ -59,15 +47,20 @@ class CacheWriter {
     std::uint64_t unreadable = 0;  ///< feed entries or sequence documents that could not be decoded
     std::uint64_t failures = 0;    ///< repairs that failed and are tried again
     std::uint64_t given_up = 0;    ///< writes that cannot be repaired: their document is unreadable
+    std::uint64_t audits = 0;      ///< after failovers, finished
+    bool is_in_charge = false;     ///< started, and not replaced
   };
 
   explicit CacheWriter(Dependencies dependencies);
   ~CacheWriter();
 
-  /// Takes the role over (raises the token), walks the feed from the checkpoint to its present
-  /// head, closes what an earlier process left open, publishes stable, then goes on in the
-  /// background. A write that cannot be repaired now holds stable back, not the start.
-  /// Errors: unavailable, rolled_back, corrupted, unsupported.
+  /// Takes the role over (raises the token) and goes on in the background, from the checkpoint. In
+  /// a single process it first walks the feed to its present head, closes what an earlier process
+  /// left open and publishes stable; a write that cannot be repaired now holds stable back, not the
+  /// start. In a cluster others may still be at work: nothing is closed before its time, and stable
+  /// is published when it may be.
+  /// May be called again after stop(), or when it is no more in charge.
+  /// Errors: unavailable, rolled_back, corrupted, unsupported, no_space.
   Task<Result<void>> start();
   /// Processes what the feed shows, publishes, then ends the background work.
   Task<void> stop();

@@ -16,6 +16,11 @@ class ChannelsToWake {
   void remember(const FeedRecord& record, Sequence stable);
   /// Channels with entries at or below `stable`, which are forgotten; empty: any, or none.
   std::vector<ChannelId> take(Sequence stable);
+  /// The next take() means any channel.
+  void wake_all() {
+    above_.clear();
+    has_forgotten_ = true;
+  }
   void clear() { above_.clear(); }
 
  private:

@@ -44,7 +44,7 @@ bool is_same_write(const PendingEntry& pending, const SequenceDocument& document
 bool judge_recent(const PendingEntry& pending, const KnownDocuments& documents,
                   const JudgementContext& context, Judgement& judgement) {
   for (const RecentSequence& earlier : pending.record.recent) {
-    if (earlier.sequence <= context.stable && !has_marks(earlier)) continue;
+    if (earlier.sequence <= context.checked_to && !has_marks(earlier)) continue;
     const SequenceDocument* document = find(documents, earlier.sequence);
     // No reader sees what is listed in a buried range.
     const bool is_buried = context.dead_ranges.contains(earlier.sequence);
@@ -70,13 +70,23 @@ Judgement judge(const PendingEntry& pending, const KnownDocuments& documents,
     judgement.verdict = Verdict::resequence;
     return judgement;
   }
+  const Sequence sequence = pending.record.entry.sequence;
+  const SequenceDocument* own = find(documents, sequence);
+  const bool is_buried = context.dead_ranges.contains(sequence);
+  if (pending.is_rebuilt && !is_buried &&
+      (own == nullptr || (!own->is_dead && is_same_write(pending, *own)))) {
+    // All that it ever left is entered with it: its earlier numbers say nothing more.
+    for (const RecentSequence& earlier : pending.record.recent)
+      if (find(documents, earlier.sequence) == nullptr &&
+          !context.dead_ranges.contains(earlier.sequence))
+        judgement.absent.push_back(earlier.sequence);
+    judgement.verdict = Verdict::repair;
+    return judgement;
+  }
   if (!judge_recent(pending, documents, context, judgement)) {
     judgement.verdict = Verdict::wait;
     return judgement;
   }
-  const Sequence sequence = pending.record.entry.sequence;
-  const SequenceDocument* own = find(documents, sequence);
-  const bool is_buried = context.dead_ranges.contains(sequence);
   const bool is_missing = own == nullptr && !is_buried;
   if (is_missing && sequence > context.stable) {
     judgement.verdict = context.may_be_at_work ? Verdict::wait : Verdict::repair;

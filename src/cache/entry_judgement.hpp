@@ -30,6 +30,7 @@ struct Judgement {
 /// What the judgement depends on beside the entry and the documents.
 struct JudgementContext {
   Sequence stable;
+  Sequence checked_to;  ///< earlier numbers at or below it need no look; stable but in an audit
   Epoch epoch;
   const DeadRanges& dead_ranges;
   bool may_be_at_work = false;  ///< the entry's front end has had less than its time
@@ -39,7 +40,7 @@ struct JudgementContext {
 bool has_marks(const RecentSequence& earlier);
 
 /// Pure. `documents` holds the entry's own document and those of its recent numbers that are above
-/// stable or have marks, as far as they are there.
+/// checked_to or have marks, as far as they are there.
 Judgement judge(const PendingEntry& pending, const KnownDocuments& documents,
                 const JudgementContext& context);
 

@@ -91,7 +91,9 @@ Task<std::vector<FrontEndCacheWriter::Outcome>> FrontEndCacheWriter::write_seque
     if (!is_complete) continue;
     outcomes[i] = Outcome::complete;
     const Sequence sequence = documents[i].entry.sequence;
-    reader_.learn(sequence, std::make_shared<const SequenceDocument>(std::move(documents[i])));
+    const auto partition = space_.bucket.partition_of(space_.sequence_key(sequence)).value();
+    reader_.learn(sequence, std::make_shared<const SequenceDocument>(std::move(documents[i])),
+                  fence.cache_histories->at(partition));
   }
   co_return outcomes;
 }

@@ -22,6 +22,7 @@ struct PendingEntry {
   FeedEntry entry;
   FeedRecord record;  ///< empty if it could not be read
   bool is_unreadable = false;
+  bool is_rebuilt = false;  ///< to be entered at its own number, even at or below stable (C6)
   TimePoint met;
   TimePoint next_look;
   std::chrono::milliseconds pause{1};  ///< to the look after the next

@@ -30,6 +30,7 @@ void SequenceDocuments::learn(Sequence sequence, Pointer document) {
 }
 
 void SequenceDocuments::clear() {
+  ++clears_;
   young_.clear();
   old_.clear();
 }
@@ -45,6 +46,7 @@ Task<Result<void>> SequenceDocuments::read(std::vector<Sequence> sequences,
     for (const Key& key : keys)
       histories.push_back(record->cache_histories.at(space_.bucket.partition_of(key).value()));
     reads_ += keys.size();
+    const std::uint64_t clears = clears_;
     const auto replies = co_await space_.bucket.get_many(std::move(keys), space_.deadline());
     for (std::size_t i = begin; i < end; ++i) {
       const Reply& reply = replies[i - begin];
@@ -54,7 +56,7 @@ Task<Result<void>> SequenceDocuments::read(std::vector<Sequence> sequences,
       HG_CO_TRY(auto document, SequenceDocument::decode(sequences[i], reply.bytes));
       const auto shared = std::make_shared<const SequenceDocument>(std::move(document));
       found.insert_or_assign(sequences[i], shared);
-      learn(sequences[i], shared);
+      if (clears_ == clears) learn(sequences[i], shared);  // else of a history that is over
     }
   }
   co_return Result<void>();

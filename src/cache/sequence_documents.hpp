@@ -57,6 +57,7 @@ class SequenceDocuments {
   bool is_reading_ = false;
   Signal batch_done_;
   std::uint64_t reads_ = 0;
+  std::uint64_t clears_ = 0;
 };
 
 }  // namespace headgate

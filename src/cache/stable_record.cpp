@@ -9,7 +9,8 @@
 namespace headgate {
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+constexpr std::uint8_t kRecordFormat = 2;
+constexpr std::uint8_t kRangesFormat = 1;
 
 void encode_histories(ByteWriter& writer, const std::vector<HistoryId>& histories) {
   writer.varint(histories.size());
@@ -22,22 +23,39 @@ std::vector<HistoryId> decode_histories(ByteReader& reader) {
   return histories;
 }
 
+void encode_positions(ByteWriter& writer, const FeedPositions& positions) {
+  writer.varint(positions.size());
+  for (const FeedPosition& at : positions)
+    writer.be64(at.history.value()).varint(at.position.value());
+}
+
+FeedPositions decode_positions(ByteReader& reader) {
+  FeedPositions positions(reader.count(9));
+  for (FeedPosition& at : positions) {
+    at.history = HistoryId(reader.be64());
+    at.position = PartitionPosition(reader.varint());
+  }
+  return positions;
+}
+
 }  // namespace
 
 std::string StableRecord::encode() const {
   ByteWriter writer;
-  writer.u8(kFormat).varint(stable.value()).varint(token).varint(dead_ranges_version);
+  writer.u8(kRecordFormat).varint(stable.value()).varint(token).varint(dead_ranges_version);
   encode_histories(writer, cache_histories);
   encode_histories(writer, base_histories);
-  writer.varint(checkpoint.size());
-  for (const FeedPosition& at : checkpoint)
-    writer.be64(at.history.value()).varint(at.position.value());
+  encode_positions(writer, checkpoint);
+  writer.varint(kills).varint(generation).varint(epoch.value());
+  epochs.encode_to(writer);
+  writer.varint(durable_floor.value());
+  encode_positions(writer, floor_checkpoint);
   return std::move(writer).bytes();
 }
 
 Result<StableRecord> StableRecord::decode(std::string_view bytes) {
   ByteReader reader(bytes);
-  if (reader.u8() != kFormat)
+  if (reader.u8() != kRecordFormat)
     return Error{reader.ok() ? Errc::unsupported : Errc::corrupted,
                  "stable record of another format"};
   StableRecord record;
@@ -46,11 +64,13 @@ Result<StableRecord> StableRecord::decode(std::string_view bytes) {
   record.dead_ranges_version = reader.varint();
   record.cache_histories = decode_histories(reader);
   record.base_histories = decode_histories(reader);
-  record.checkpoint.resize(reader.count(9));
-  for (FeedPosition& at : record.checkpoint) {
-    at.history = HistoryId(reader.be64());
-    at.position = PartitionPosition(reader.varint());
-  }
+  record.checkpoint = decode_positions(reader);
+  record.kills = reader.varint();
+  record.generation = static_cast<std::uint32_t>(reader.varint());
+  record.epoch = Epoch(reader.varint());
+  HG_TRY(record.epochs, Epochs::decode_from(reader));
+  record.durable_floor = Sequence(reader.varint());
+  record.floor_checkpoint = decode_positions(reader);
   HG_CHECK(reader.finish("stable record"));
   return record;
 }
@@ -79,14 +99,14 @@ bool DeadRanges::contains(Sequence sequence) const {
 
 std::string DeadRanges::encode() const {
   ByteWriter writer;
-  writer.u8(kFormat).varint(version).varint(ranges.size());
+  writer.u8(kRangesFormat).varint(version).varint(ranges.size());
   for (const Range& range : ranges) writer.varint(range.first.value()).varint(range.last.value());
   return std::move(writer).bytes();
 }
 
 Result<DeadRanges> DeadRanges::decode(std::string_view bytes) {
   ByteReader reader(bytes);
-  if (reader.u8() != kFormat)
+  if (reader.u8() != kRangesFormat)
     return Error{reader.ok() ? Errc::unsupported : Errc::corrupted,
                  "dead ranges of another format"};
   DeadRanges dead;

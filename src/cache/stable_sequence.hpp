@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+
 #include "bucket/owned_record.hpp"
 #include "cache/cache_space.hpp"
 #include "cache/stable_record.hpp"
@@ -8,39 +10,70 @@
 namespace headgate {
 
 /// The stable record as its owner, the cache writer in charge, keeps it (R14): its value goes to
-/// the base bucket before it is published in the cache bucket, and never falls. Confined to its
-/// executor; calls do not overlap. The space and the base bucket must outlive it.
+/// the base bucket before it is published in the cache bucket, and never falls. In a cluster
+/// nothing is written under another history than it was taken over in: after a failover the token
+/// must be raised again. Confined to its executor; calls do not overlap. The space and the base
+/// bucket must outlive it.
 class StableSequence {
  public:
-  StableSequence(const CacheSpace& space, Bucket& base);
+  /// What taking the role over met.
+  struct Found {
+    /// The cache bucket has no record of a generation that the base bucket knows to have had one
+    /// (C6). Nothing was written.
+    bool is_emptied = false;
+    /// Both the record's partition and its copy's have failed over: a larger value may have been
+    /// published (D).
+    bool may_be_larger = false;
+  };
 
-  /// Takes the role: raises the fencing token over what the record and its copy show. A new
-  /// database begins with stable = 1 (R6b). Until publish() the histories stay as they were.
-  /// Errors: unavailable, corrupted, unsupported, no_space.
-  Task<Result<void>> take_over();
+  StableSequence(const CacheSpace& space, Bucket& base) : space_(space), base_(base) {}
+
+  /// Takes the role: raises the fencing token over what the record and its copy show; of these and
+  /// the memory of an earlier time in charge the largest value counts (C3). A new database begins
+  /// with stable = 1 (R6b). Until publish() the histories stay as they were.
+  /// Errors: unavailable, rolled_back, corrupted, unsupported, no_space.
+  Task<Result<Found>> take_over();
 
   /// The record as last read or published.
   const StableRecord& record() const { return record_; }
   const DeadRanges& dead_ranges() const { return dead_; }
 
-  /// Publishes a value, which must not be smaller, with the checkpoint and histories.
-  /// Errors: fenced: another cache writer is in charge; unavailable, no_space, overloaded,
-  /// timeout_unknown_outcome: publish again later.
-  Task<Result<void>> publish(Sequence stable, FeedPositions checkpoint,
-                             std::vector<HistoryId> cache_histories,
-                             std::vector<HistoryId> base_histories);
+  /// Publishes `next`, whose stable must not be smaller; token and dead ranges are filled in.
+  /// Errors: fenced: another cache writer is in charge; rolled_back: take over again; unavailable,
+  /// no_space, overloaded, timeout_unknown_outcome: publish again later.
+  Task<Result<void>> publish(StableRecord next);
 
   /// Buries a range (R8). It counts for readers from the next publish() on. Idempotent.
   /// Errors: as publish().
   Task<Result<void>> bury(Sequence first, Sequence last);
 
  private:
-  Task<Result<StableRecord>> load();
-  Task<Result<void>> take_over_dead_ranges();
+  // A record with the history that it is written under.
+  struct Place {
+    Place(const CacheSpace& space, Bucket& bucket, Key key);
+    WriteOptions options(const CacheSpace& space) const;
+    OwnedRecord record;
+    PartitionNumber partition;
+    HistoryId history;
+  };
+  struct Loaded {
+    std::optional<StableRecord> copy;
+    std::optional<StableRecord> published;
+  };
 
-  OwnedRecord copy_;
-  OwnedRecord published_;
-  OwnedRecord buried_;
+  Task<Result<Reply>> load(Place& place);
+  Task<Result<Loaded>> load_both();
+  StableRecord largest_of(const Loaded& loaded) const;
+  bool may_be_larger(const StableRecord& record) const;
+  Task<Result<void>> take_over_dead_ranges();
+  static Error refused(const Error& why, const char* what);
+
+  const CacheSpace& space_;
+  Bucket& base_;
+  // Made anew at each take-over: the keys are those of the space's generation.
+  std::optional<Place> copy_;
+  std::optional<Place> published_;
+  std::optional<Place> buried_;
   StableRecord record_;
   DeadRanges dead_;
 };

@@ -86,19 +86,54 @@ Result<Key> StoredRepair::key_of(const CacheEntry& entry) const {
   return principal_key(context_.id, name);
 }
 
-Task<Result<bool>> StoredRepair::holds(CacheEntry entry) {
-  HG_CO_TRY(Key key, key_of(entry));
-  const Reply found = co_await context_.base.get(key, context_.deadline());
-  if (found.status == Errc::not_found) co_return false;
-  if (!found.ok()) co_return Error{Errc::unavailable, "asking for a document"};
+Result<bool> StoredRepair::is_held(const CacheEntry& entry, std::string_view bytes) const {
   if (entry.is_principal()) {
-    HG_CO_TRY(const PrincipalEnvelope envelope, PrincipalEnvelope::decode(found.bytes));
-    co_return envelope.sequence == entry.sequence ||
-        std::binary_search(envelope.recent.begin(), envelope.recent.end(), entry.sequence);
+    HG_TRY(const PrincipalEnvelope envelope, PrincipalEnvelope::decode(bytes));
+    return envelope.sequence == entry.sequence ||
+           std::binary_search(envelope.recent.begin(), envelope.recent.end(), entry.sequence);
   }
-  HG_CO_TRY(const DocumentEnvelope envelope, decode_envelope(found.bytes));
-  co_return std::any_of(envelope.recent.begin(), envelope.recent.end(),
-                        [&](const auto& recent) { return recent.sequence == entry.sequence; });
+  HG_TRY(const DocumentEnvelope envelope, decode_envelope(bytes));
+  return std::any_of(envelope.recent.begin(), envelope.recent.end(),
+                     [&](const auto& recent) { return recent.sequence == entry.sequence; });
+}
+
+Task<Result<StoredRepair::Holding>> StoredRepair::holds(CacheEntry entry) {
+  HG_CO_TRY(const Key key, key_of(entry));
+  const Reply found = co_await context_.base.get(key, context_.deadline());
+  if (!found.ok() && found.status != Errc::not_found)
+    co_return Error{Errc::unavailable, "asking for a document"};
+  Holding holding{false, context_.base.partition_of(key), found.history};
+  if (found.ok()) {
+    HG_CO_TRY(holding.is_held, is_held(entry, found.bytes));
+  }
+  co_return holding;
+}
+
+Result<CacheEntry> StoredRepair::rebuilt(const Key& key, std::string_view bytes) const {
+  if (key.kind != KeyKind::document) {
+    HG_TRY(const PrincipalEnvelope envelope, PrincipalEnvelope::decode(bytes));
+    HG_TRY(const PrincipalName name, PrincipalName::parse(key.name));
+    return envelope.feed_record(name).entry;
+  }
+  HG_TRY(const DocumentEnvelope envelope, decode_envelope(bytes));
+  CacheEntry entry = feed_record_of(DocId(key.name), envelope, context_.config->star_channel).entry;
+  for (const auto& [name, membership] : envelope.channels) {
+    const ChannelId channel = ChannelId::of_documents(name);
+    const bool is_listed =
+        std::find(entry.removals.begin(), entry.removals.end(), channel) != entry.removals.end();
+    if (membership.removal && !is_listed && channel != ChannelId::star())
+      entry.removals.push_back(channel);
+  }
+  return entry;
+}
+
+Task<Result<std::optional<CacheEntry>>> StoredRepair::entry_for_rebuild(Key key, Cas cas) {
+  const Reply found = co_await context_.base.get(key, context_.deadline());
+  if (found.status == Errc::not_found || (found.ok() && found.cas != cas))
+    co_return std::optional<CacheEntry>();
+  if (!found.ok()) co_return Error{Errc::unavailable, "reading what to enter again"};
+  HG_CO_TRY(CacheEntry entry, rebuilt(key, found.bytes));
+  co_return std::optional<CacheEntry>(std::move(entry));
 }
 
 Task<Result<void>> StoredRepair::resequence_present(CacheEntry entry) {
@@ -106,7 +141,7 @@ Task<Result<void>> StoredRepair::resequence_present(CacheEntry entry) {
   const Reply found = co_await context_.base.get(key, context_.deadline());
   if (found.status == Errc::not_found) co_return Result<void>();
   if (!found.ok()) co_return Error{Errc::unavailable, "reading what to resequence"};
-  co_return co_await resequence(std::move(key), found.cas, {});
+  co_return co_await resequence(std::move(key), found.cas, {entry.sequence});
 }
 
 }  // namespace headgate

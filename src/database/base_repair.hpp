@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -17,11 +18,14 @@ class StoredRepair final : public BaseRepair {
   explicit StoredRepair(DatabaseContext& context) : context_(context) {}
 
   Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) override;
-  Task<Result<bool>> holds(CacheEntry entry) override;
+  Task<Result<Holding>> holds(CacheEntry entry) override;
   Task<Result<void>> resequence_present(CacheEntry entry) override;
+  Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key key, Cas cas) override;
 
  private:
   struct Moved;
+  Result<bool> is_held(const CacheEntry& entry, std::string_view bytes) const;
+  Result<CacheEntry> rebuilt(const Key& key, std::string_view bytes) const;
   Result<Sequence> sequence_of(const Key& key, std::string_view bytes) const;
   Result<Moved> move(const Key& key, std::string_view bytes, const std::vector<Sequence>& unlisted,
                      Sequence to) const;

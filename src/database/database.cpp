@@ -20,7 +20,7 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
       listener_(dependencies.listener),
       space_{dependencies.environment, dependencies.cache, entry.id, entry.config.cache_settings()},
       allocator_(dependencies.environment, dependencies.base, dependencies.cache, entry.id),
-      reader_(space_, [this] { return allocator_.highest(); }),
+      reader_(space_, allocator_),
       front_end_(space_, reader_, dependencies.listener),
       context_{dependencies.environment,
                dependencies.base,

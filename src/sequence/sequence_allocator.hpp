@@ -104,6 +104,8 @@ class SequenceAllocator {
   /// The cache of `present` was found empty (C6). Errors: as follow().
   Task<Result<void>> begin_generation(std::uint32_t present);
   const Epochs& epochs() const { return shared_.epochs(); }
+  /// No number of an earlier epoch is above it.
+  Sequence epoch_base() const { return is_shared() ? shared_.horizon().base : horizon_.base; }
   std::uint32_t generation() const { return generation_; }
   /// Why nothing can be allocated any more; absent: all is well.
   const std::optional<Error>& failure() const { return failure_; }

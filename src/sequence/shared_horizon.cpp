@@ -196,14 +196,17 @@ Task<Result<SharedHorizon::Step>> SharedHorizon::store_horizon(Records& records,
   co_return Step::done;
 }
 
-// Counter := max(counter, base). Two nodes that do it at once lift it too far: a gap.
+// Counter := max(counter, base). The first number of a later epoch is its beginning and never drawn:
+// once stable has passed it, a token tells by its number that it was printed in this epoch (as R6b
+// for the first). Two nodes that do it at once lift it too far: a gap.
 Task<Result<SharedHorizon::Step>> SharedHorizon::lift_counter(const Records& records) {
   const Key key = sequence_counter_key(database_, records.epochs.generation);
   const Reply found = co_await cache_.get(key, deadline());
   if (!found.ok() && found.status != Errc::not_found)
     co_return refused("reading the sequence counter", found.status);
   if (found.history != records.horizon_history) co_return Step::again;
-  const Sequence base = records.horizon->base;
+  const Horizon& horizon = *records.horizon;
+  const Sequence base = horizon.epoch == Epoch(1) ? horizon.base : horizon.base.next();
   if (Sequence(found.number) >= base) co_return Step::done;
   WriteOptions options;
   options.if_history = records.horizon_history;

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/task.hpp"
+#include "bucket/bucket.hpp"
+#include "cache/cache_entry.hpp"
+
+namespace headgate {
+
+/// What the cache writer asks of the base bucket's documents and principals; the database room
+/// answers. All calls are idempotent.
+class BaseRepair {
+ public:
+  struct Holding {
+    bool is_held = false;
+    PartitionNumber partition = {};  ///< that answered, and
+    HistoryId history = {};          ///< under which history
+  };
+
+  virtual ~BaseRepair() = default;
+  /// Gives the value at `key` (KeyKind::document or principal), if it still has version `cas`, a
+  /// fresh sequence with the same revision, the old one into its recent set, and does the cache
+  /// work (R10). Removals and grants that it records at a number of `unlisted`, or at its own, move
+  /// to the fresh number and are listed there. A lost compare-and-swap, or no value, is success.
+  virtual Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) = 0;
+  /// Whether the base bucket still holds `entry.sequence` as the sequence of the document or
+  /// principal that `entry` names, or in its recent set.
+  virtual Task<Result<Holding>> holds(CacheEntry entry) = 0;
+  /// As resequence(), for the present version of the document or principal that `entry` names;
+  /// what it records at `entry.sequence` is unlisted.
+  virtual Task<Result<void>> resequence_present(CacheEntry entry) = 0;
+  /// What the version `cas` of the value at `key` has to be entered with in an emptied cache, so
+  /// that every token stays good (C6): as its record, with all channels it ever left as removals.
+  /// Absent: there is no such version any more.
+  virtual Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key key, Cas cas) = 0;
+};
+
+}  // namespace headgate

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/cache_writer_context.hpp"
+
+namespace headgate {
+
+void CacheWriterContext::begin_walk(Sequence known_stable) {
+  accounting = Accounting(known_stable);
+  walk.clear();
+  pending.clear();
+  released.clear();
+  channels.clear();
+  audit_floor.reset();
+  shown = Accounting();
+  blocks.reset();
+  rebuilt_to.clear();
+}
+
+void CacheWriterContext::settle(EntryPlace place) {
+  const PendingEntry& settled = pending.at(place);
+  channels.remember(settled.record, stable.record().stable);
+  const auto enter_in = [&](Accounting& numbers) {
+    numbers.account(settled.record.entry.sequence);
+    for (const RecentSequence& earlier : settled.record.recent) numbers.account(earlier.sequence);
+  };
+  enter_in(accounting);
+  if (audit_floor) enter_in(shown);
+  walk.settle(place.first, place.second);
+  pending.remove(place);
+}
+
+void CacheWriterContext::give_up(EntryPlace place) {
+  ++statistics.given_up;
+  walk.settle(place.first, place.second);
+  pending.remove(place);
+}
+
+}  // namespace headgate

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// Losses of the cache bucket, and of both: cases C and D of docs/fault-model.md, one story each.
+#include <gmock/gmock.h>
+
+#include "cache/cluster_fixture.hpp"
+
+namespace headgate {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+using Outcome = FrontEndCacheWriter::Outcome;
+
+// What stable covers may be lost: without stable_durability by one failover, with it by two.
+class CacheLossTest : public ClusterFixture, public testing::WithParamInterface<BlockFormat> {
+ protected:
+  static CacheSettings settings() {
+    CacheSettings settings = cluster_settings();
+    settings.stable_durability = StableDurability::none;
+    settings.block_format = GetParam();
+    return settings;
+  }
+  // So many partitions that sequence documents have one of their own.
+  CacheLossTest() : ClusterFixture(settings(), 9) {
+    EXPECT_NE(partition_of_documents(), cache_store_.partition_of(a_->space.stable_key()));
+    EXPECT_NE(partition_of_documents(),
+              cache_store_.partition_of(a_->allocator.counter_key().value()));
+  }
+
+  PartitionNumber partition_of_documents() const {
+    return cache_store_.partition_of(a_->space.sequence_key(Sequence(2)));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Formats, CacheLossTest,
+                         testing::Values(BlockFormat::append, BlockFormat::indexed));
+
+// C1, the most dangerous case: an entry at or below published stable is missing in its block.
+TEST_P(CacheLossTest, C1BlocksLoseEntries) {
+  const std::string channel = channel_apart();
+  start(*a_);
+  const Sequence kept = put(*b_, "a", {channel});
+  const Sequence lost = put(*b_, "b", {channel});
+  ASSERT_TRUE(stable_reaches(*a_, lost));
+  fail_over(cache_store_, partition_of_channel(channel), 2);  // an entry and the counter
+  EXPECT_THAT(names(*b_, channel), ElementsAre("rolled_back"));
+  ASSERT_TRUE(is_audited(*a_));
+  // A client that has passed the lost entry is told at a fresh number.
+  const auto told = names(*b_, channel, lost);
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].substr(0, 2), "b@");
+  EXPECT_THAT(names(*b_, channel), Contains(at("a", kept)));
+  EXPECT_EQ(a_->resequences, 1);
+}
+
+TEST_P(CacheLossTest, C1ARemovalsBlockEntryIsLost) {
+  const std::string channel = channel_apart();
+  start(*a_);
+  put(*b_, "a", {channel});
+  const Sequence out = put(*b_, "a", {});   // leaves at `out` ...
+  const Sequence last = put(*b_, "a", {});  // ... which is an earlier number by now
+  ASSERT_TRUE(stable_reaches(*a_, last));
+  fail_over(cache_store_, partition_of_channel(channel), 2);
+  ASSERT_TRUE(is_audited(*a_));
+  const auto told = names(*b_, channel, out);
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].substr(0, 3), "-a@");
+}
+
+// C2: lost sequence documents at or below stable are no entries to fill in: nobody can tell a lost
+// live one from a lost dead one.
+TEST_P(CacheLossTest, C2SequenceDocumentsAreLost) {
+  start(*a_);
+  const Allocation zombies = allocate(*b_);
+  const Sequence live = put(*b_, "a", {"news"});
+  ASSERT_TRUE(stable_reaches(*a_, live));  // the zombie's number is buried
+  ASSERT_GT(live, zombies.first);
+  const auto partition = partition_of_documents();
+  fail_over(cache_store_, partition, cache_store_.operation_count(partition));
+  ASSERT_TRUE(is_audited(*a_));
+  const auto told = names(*b_, "news", live);
+  ASSERT_THAT(told, SizeIs(1));
+  // The hole is closed again before the zombie can use it.
+  const auto late = base_write(*b_, "z", {"news"}, zombies);
+  EXPECT_EQ(cache_write(*b_, late), Outcome::left_unfinished);
+  ASSERT_TRUE(all_is_stable(*b_));
+  EXPECT_THAT(names(*b_, "news", live), SizeIs(2));
+}
+
+// I4 in an audit: the earlier numbers of documents are closed, too.
+TEST_P(CacheLossTest, C2EarlierNumbersAreClosed) {
+  start(*a_);
+  put(*b_, "a", {"news"});
+  put(*b_, "a", {"news"});
+  const Sequence last = put(*b_, "a", {"news"});
+  ASSERT_TRUE(stable_reaches(*a_, last));
+  const auto partition = partition_of_documents();
+  fail_over(cache_store_, partition, cache_store_.operation_count(partition));
+  ASSERT_TRUE(is_audited(*a_));
+  for (Sequence s(2); s <= last; s = s.next()) {
+    const Reply found = env_.run(b_->cache.get(b_->space.sequence_key(s), kNoDeadline));
+    EXPECT_TRUE(found.ok()) << s.value();
+  }
+}
+
+// C3: the record falls back; stable does not.
+TEST_P(CacheLossTest, C3TheStableRecordIsLost) {
+  start(*a_);
+  put(*b_, "a", {"news"});
+  const Sequence last = put(*b_, "b", {"news"});
+  ASSERT_TRUE(stable_reaches(*a_, last));
+  const auto partition = cache_store_.partition_of(a_->space.stable_key());
+  fail_over(cache_store_, partition, 2);
+  auto c = node();
+  env_.run(a_->cache_writer.stop());
+  start(*c);  // knows the copy alone
+  ASSERT_TRUE(stable_reaches(*c, Sequence(1)));
+  EXPECT_GE(stable(*c), last);
+  env_.run(c->cache_writer.stop());
+}
+
+// C4: a counter falls back and is raised again to what it was: a feed that compares for "greater"
+// would miss the entry.
+TEST_P(CacheLossTest, C4ChannelCountersFallBack) {
+  const std::string channel = channel_apart();
+  start(*a_);
+  put(*b_, "a", {channel});
+  ASSERT_TRUE(stable_reaches(*a_, put(*b_, "b", {channel})));
+  EXPECT_THAT(names(*b_, channel), SizeIs(2));
+  fail_over(cache_store_, partition_of_channel(channel), 2);
+  ASSERT_TRUE(is_audited(*a_));
+  EXPECT_THAT(names(*b_, channel), SizeIs(2));
+  EXPECT_THAT(names(*b_, channel, Sequence(3)), SizeIs(1));
+}
+
+// Readers wait for the end of the audit, and go on by themselves.
+TEST_P(CacheLossTest, ReadersWaitForTheAudit) {
+  start(*a_);
+  ASSERT_TRUE(stable_reaches(*a_, put(*b_, "a", {"news"})));
+  a_->base.hold_feeds();
+  cache_store_.fail_over_all();
+  run_for(seconds(2));
+  EXPECT_THAT(names(*b_, "news"), ElementsAre("unavailable"));
+  a_->base.release();
+  run_for(seconds(2));
+  EXPECT_THAT(names(*b_, "news"), ElementsAre("a@2"));
+}
+
+// D: both lose their last writes, the published stable and its copy among them.
+TEST_P(CacheLossTest, DBothLose) {
+  start(*a_);
+  put(*b_, "a", {"news"});
+  ASSERT_TRUE(all_is_stable(*a_));
+  const Sequence before = put(*b_, "b", {"news"});
+  ASSERT_TRUE(stable_reaches(*a_, before));
+  env_.run(a_->cache_writer.stop());
+  for (std::uint32_t i = 0; i < base_store_.partition_count(); ++i) {
+    for (MemoryStore* store : {&base_store_, &cache_store_}) {
+      const PartitionNumber p(i);
+      store->fail_over(p, store->operation_count(p) / 2);
+    }
+  }
+  auto c = node();
+  start(*c);
+  ASSERT_TRUE(all_is_stable(*c));
+  // I3: what was published once is not taken back.
+  EXPECT_GE(stable(*c), before);
+  const Sequence next = put(*c, "c", {"news"});
+  EXPECT_GT(next, before);
+  EXPECT_THAT(names(*c, "news", before), Contains(at("c", next)));
+  env_.run(c->cache_writer.stop());
+}
+
+// --- C6 ------------------------------------------------------------------------------------------
+
+class EmptiedCacheTest : public ClusterFixture {};
+
+TEST_F(EmptiedCacheTest, C6IsBuiltAnewAtTheOldNumbers) {
+  start(*a_);
+  const Sequence first = put(*b_, "a", {"news"});
+  put(*b_, "b", {"news", "sport"});
+  const Sequence out = put(*b_, "b", {"sport"});
+  const Sequence last = put(*b_, "c", {"news"});
+  for (int i = 0; i < 12; ++i) put(*b_, "n" + std::to_string(i), {"news"});
+  ASSERT_TRUE(all_is_stable(*a_));
+  cache_store_.flush();
+  EXPECT_THAT(names(*b_, "news"), ElementsAre("unavailable"));
+  ASSERT_TRUE(all_is_stable(*b_));
+  // Old tokens stay good: everything is where it was.
+  EXPECT_EQ(b_->space.generation, 1u);
+  EXPECT_EQ(a_->resequences, 0);
+  EXPECT_THAT(names(*b_, "news", out), SizeIs(13));
+  EXPECT_THAT(names(*b_, "news", out), Contains(at("c", last)));
+  EXPECT_THAT(names(*b_, "news"), Contains(at("a", first)));
+  EXPECT_THAT(names(*b_, "news"), Contains(at("-b", out)));
+  EXPECT_THAT(names(*b_, "sport"), ElementsAre(at("b", out)));
+  const auto pass = env_.run(b_->reader.start_pass());
+  EXPECT_EQ(pass->record->epochs.resume(last), last);
+  EXPECT_TRUE(stable_reaches(*b_, put(*b_, "d", {"news"})));
+}
+
+// A zombie that drew its number before writes into a cache that nobody reads.
+TEST_F(EmptiedCacheTest, C6ZombiesMissTheNewCache) {
+  start(*a_);
+  const auto zombies = base_write(*b_, "a", {"news"});
+  cache_store_.flush();
+  ASSERT_TRUE(all_is_stable(*a_));
+  EXPECT_EQ(cache_write(*b_, zombies), Outcome::left_unfinished);
+  ASSERT_TRUE(all_is_stable(*b_));
+  EXPECT_THAT(names(*b_, "news"), SizeIs(1));
+}
+
+// A document at or below stable whose position the cache writer had not seen yet was never told:
+// its number was dead.
+TEST_F(EmptiedCacheTest, C6ALateDocumentIsResequenced) {
+  start(*a_);
+  const Allocation zombies = allocate(*b_);
+  const Sequence seen = put(*b_, "a", {"news"});
+  ASSERT_TRUE(stable_reaches(*a_, seen));
+  env_.run(a_->cache_writer.stop());
+  base_write(*b_, "z", {"news"}, zombies);  // late, below stable, not on the feed yet
+  cache_store_.flush();
+  start(*a_);
+  ASSERT_TRUE(all_is_stable(*b_));
+  const auto told = names(*b_, "news", seen);
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_EQ(told[0].substr(0, 2), "z@");
+}
+
+// The rebuilding stops anywhere and is begun again.
+TEST_F(EmptiedCacheTest, C6RebuildingMayStopAnywhere) {
+  start(*a_);
+  for (int i = 0; i < 20; ++i) put(*b_, "d" + std::to_string(i), {"news"});
+  ASSERT_TRUE(all_is_stable(*a_));
+  env_.run(a_->cache_writer.stop());
+  cache_store_.flush();
+  for (std::size_t n = 0; n < 40; ++n) {
+    auto stopped = node();
+    (n % 2 ? stopped->base : stopped->cache).fail_calls(Errc::unavailable, n / 2, 1'000'000);
+    (void)env_.run(stopped->cache_writer.start());
+    run_for(milliseconds(20));
+    env_.run(stopped->cache_writer.stop());
+  }
+  auto c = node();
+  start(*c);
+  ASSERT_TRUE(all_is_stable(*c));
+  EXPECT_THAT(names(*c, "news"), SizeIs(20));
+  EXPECT_EQ(c->space.generation, 1u);
+  env_.run(c->cache_writer.stop());
+}
+
+TEST_F(EmptiedCacheTest, C6Twice) {
+  start(*a_);
+  for (int round = 0; round < 3; ++round) {
+    put(*b_, "d" + std::to_string(round), {"news"});
+    ASSERT_TRUE(all_is_stable(*b_));
+    cache_store_.flush();
+  }
+  ASSERT_TRUE(all_is_stable(*b_));
+  EXPECT_THAT(names(*b_, "news"), SizeIs(3));
+  EXPECT_EQ(b_->space.generation, 3u);
+}
+
+}  // namespace
+}  // namespace headgate

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/entry_repair.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/buggify.hpp"
+#include "base/log.hpp"
+
+namespace headgate {
+namespace {
+
+constexpr std::size_t kLookAtOnce = 1'000;
+
+using Verdict = Judgement::Verdict;
+
+std::vector<ChannelId> channels_of(const CacheEntry& entry) {
+  std::vector<ChannelId> channels = entry.channels;
+  channels.insert(channels.end(), entry.removals.begin(), entry.removals.end());
+  for (const Grant& grant : entry.grants) channels.push_back(grant.principal);
+  return channels;
+}
+
+std::vector<ChannelId> channels_of(const RecentSequence& earlier) {
+  std::vector<ChannelId> channels = earlier.removals;
+  channels.insert(channels.end(), earlier.grants.begin(), earlier.grants.end());
+  return channels;
+}
+
+}  // namespace
+
+bool is_permanent(Errc code) {
+  return code == Errc::corrupted || code == Errc::unsupported || code == Errc::invalid_argument ||
+         code == Errc::too_large || code == Errc::internal;
+}
+
+std::chrono::nanoseconds EntryRepair::repair_delay() const {
+  const CacheSettings& settings = context_.d.space.settings;
+  if (is_alone_ || settings.cache_writes == CacheWrites::feed) return std::chrono::nanoseconds(0);
+  return settings.repair_delay;
+}
+
+Task<Result<void>> EntryRepair::look(bool is_alone) {
+  is_alone_ = is_alone;
+  const auto due = context_.pending.due(context_.environment().now(), kLookAtOnce);
+  if (due.empty()) co_return Result<void>();
+  HG_CO_TRY(const KnownDocuments documents, co_await load_documents(due));
+  std::vector<EntryPlace> repairs;
+  for (const EntryPlace& place : due) {
+    const auto done = co_await look_at(place, documents, repairs);
+    if (!done) fail(place, done.error());
+  }
+  co_return co_await repair(std::move(repairs));
+}
+
+Task<Result<void>> EntryRepair::look_at(EntryPlace place, const KnownDocuments& documents,
+                                        std::vector<EntryPlace>& repairs) {
+  const PendingEntry& pending = context_.pending.at(place);
+  Judgement judgement = judge(pending, documents, context_for(pending));
+  HG_CO_CHECK(co_await search_blocks(place, judgement));
+  bool can_go_on = judgement.verdict != Verdict::wait;
+  if (can_go_on) {
+    HG_CO_TRY(can_go_on, co_await bury_each(std::move(judgement.absent)));
+  }
+  if (!can_go_on) {
+    // Or somebody inserted a document meanwhile: judge again.
+    context_.pending.look_later(place, context_.environment().now());
+  } else if (judgement.verdict == Verdict::resequence) {
+    HG_CO_CHECK(co_await resequence(place, std::move(judgement.unlisted)));
+  } else if (judgement.verdict == Verdict::repair) {
+    repairs.push_back(place);
+  } else {
+    context_.settle(place);
+  }
+  co_return Result<void>();
+}
+
+// The documents that the entries' judgement needs: their own, and those of recent numbers that were
+// not checked or record a removal or grant.
+Task<Result<KnownDocuments>> EntryRepair::load_documents(const std::vector<EntryPlace>& places) {
+  std::set<Sequence> wanted;
+  for (const EntryPlace& place : places) {
+    if (context_.pending.at(place).is_unreadable) continue;
+    const FeedRecord& record = context_.pending.at(place).record;
+    wanted.insert(record.entry.sequence);
+    for (const RecentSequence& earlier : record.recent)
+      if (earlier.sequence > context_.checked_to() || has_marks(earlier))
+        wanted.insert(earlier.sequence);
+  }
+  // What this node remembers may have been lost since.
+  const bool can_remember =
+      !context_.audit_floor && context_.d.reader.knows_under(*context_.cache_histories);
+  KnownDocuments documents;
+  std::vector<Sequence> missing;
+  for (Sequence sequence : wanted) {
+    auto known = can_remember ? context_.d.reader.known(sequence) : nullptr;
+    if (known)
+      documents[sequence] = std::move(known);
+    else
+      missing.push_back(sequence);
+  }
+  if (!missing.empty()) HG_CO_CHECK(co_await read_documents(std::move(missing), documents));
+  co_return documents;
+}
+
+Task<Result<void>> EntryRepair::read_documents(std::vector<Sequence> sequences,
+                                               KnownDocuments& into) {
+  const CacheSpace& space = context_.d.space;
+  std::vector<Key> keys;
+  for (Sequence sequence : sequences) keys.push_back(space.sequence_key(sequence));
+  const auto replies = co_await space.bucket.get_many(keys, space.deadline());
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (!replies[i].ok() && replies[i].status != Errc::not_found)
+      co_return Error{replies[i].status, "reading sequence documents"};
+    const auto partition = space.bucket.partition_of(keys[i]).value();
+    if (space.is_shared() && replies[i].history != context_.cache_histories->at(partition))
+      co_return Error{Errc::rolled_back, "reading sequence documents"};
+    if (!replies[i].ok()) continue;
+    auto document = SequenceDocument::decode(sequences[i], replies[i].bytes);
+    if (!document) {  // nobody will ever read it: it is buried
+      ++context_.statistics.unreadable;
+      HG_CO_CHECK(
+          co_await context_.burial.bury(sequences[i], sequences[i], Burial::Holders::perhaps));
+      document = SequenceDocument::dead(sequences[i]);
+    }
+    into[sequences[i]] = std::make_shared<const SequenceDocument>(*std::move(document));
+  }
+  co_return Result<void>();
+}
+
+JudgementContext EntryRepair::context_for(const PendingEntry& pending) const {
+  return {context_.accounting.stable(), context_.checked_to(), context_.d.allocator.epoch(),
+          context_.stable.dead_ranges(),
+          context_.environment().now() < pending.met + repair_delay()};
+}
+
+// R13, C1: what was complete may have lost its block entries. At or below stable they are not made
+// again: readers have passed there.
+Task<Result<void>> EntryRepair::search_blocks(EntryPlace place, Judgement& judgement) {
+  const PendingEntry& pending = context_.pending.at(place);
+  if (!context_.blocks || judgement.verdict != Verdict::settled) co_return Result<void>();
+  BlockSearch& blocks = *context_.blocks;
+  const Sequence stable = context_.accounting.stable();
+  const FeedRecord record = pending.record;
+  const auto is_in_doubt = [&](Sequence sequence) {
+    return sequence > context_.checked_to() && sequence <= stable;
+  };
+  if (is_in_doubt(record.entry.sequence)) {
+    HG_CO_TRY(const bool is_found,
+              co_await blocks.all_contain(channels_of(record.entry), record.entry.sequence));
+    if (!is_found) judgement.verdict = Verdict::resequence;
+  }
+  for (const RecentSequence& earlier : record.recent) {
+    if (!has_marks(earlier) || !is_in_doubt(earlier.sequence)) continue;
+    HG_CO_TRY(const bool is_found,
+              co_await blocks.all_contain(channels_of(earlier), earlier.sequence));
+    if (is_found) continue;
+    judgement.verdict = Verdict::resequence;
+    judgement.unlisted.push_back(earlier.sequence);
+  }
+  if (judgement.verdict == Verdict::resequence) HG_PROBE("C1 block entry lost");
+  co_return Result<void>();
+}
+
+// False if a document appeared at one of the numbers.
+Task<Result<bool>> EntryRepair::bury_each(std::vector<Sequence> sequences) {
+  for (Sequence sequence : sequences) {
+    HG_CO_TRY(const auto outcome,
+              co_await context_.burial.bury(sequence, sequence, Burial::Holders::perhaps));
+    if (outcome.dead.empty()) co_return false;
+  }
+  co_return true;
+}
+
+Task<Result<std::optional<CacheEntry>>> EntryRepair::entry_of(EntryPlace place) {
+  const PendingEntry& pending = context_.pending.at(place);
+  if (pending.is_rebuilt)
+    co_return co_await context_.d.repair.entry_for_rebuild(pending.entry.key, pending.entry.cas);
+  co_return std::optional<CacheEntry>(pending.record.entry);
+}
+
+Task<Result<void>> EntryRepair::repair(std::vector<EntryPlace> places) {
+  std::vector<CacheWrite> writes;
+  std::vector<EntryPlace> written;
+  for (const EntryPlace& place : places) {
+    auto entry = co_await entry_of(place);
+    if (!entry) {
+      fail(place, entry.error());
+      continue;
+    }
+    if (!*entry) {  // replaced meanwhile: its newer version is on the feed
+      context_.settle(place);
+      continue;
+    }
+    const FeedEntry& fed = context_.pending.at(place).entry;
+    writes.push_back({**std::move(entry), {fed.partition, fed.position, fed.cas, fed.history}});
+    written.push_back(place);
+  }
+  if (writes.empty()) co_return Result<void>();
+  const auto outcomes = co_await context_.d.front_end.write(
+      std::move(writes), WriteFence{context_.d.allocator.epoch(), context_.cache_histories});
+  for (std::size_t i = 0; i < written.size(); ++i) {
+    if (outcomes[i] == FrontEndCacheWriter::Outcome::complete) {
+      ++context_.statistics.repairs;
+      HG_PROBE("A2 unfinished write repaired");
+      context_.settle(written[i]);
+    } else {
+      context_.pending.look_later(written[i], context_.environment().now());
+    }
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> EntryRepair::resequence(EntryPlace place, std::vector<Sequence> unlisted) {
+  const Key key = context_.pending.at(place).entry.key;
+  const Cas cas = context_.pending.at(place).entry.cas;
+  HG_CO_CHECK(co_await context_.d.repair.resequence(key, cas, std::move(unlisted)));
+  ++context_.statistics.resequences;
+  HG_PROBE("A4 late base write resequenced");
+  context_.settle(place);
+  co_return Result<void>();
+}
+
+// One write that cannot be repaired keeps nobody else waiting. What trying again would not cure is
+// given up: its number is closed as a gap.
+void EntryRepair::fail(EntryPlace place, const Error& why) {
+  PendingEntry& pending = context_.pending.at(place);
+  const bool is_given_up = is_permanent(why.code);
+  if (is_given_up || !pending.has_failed)
+    log(is_given_up ? LogLevel::error : LogLevel::warning,
+        is_given_up ? "cache_writer.gave_up" : "cache_writer.repair_failed",
+        {{"database", fmt::to_string(context_.d.space.database.value())},
+         {"key", pending.entry.key.name},
+         {"error", std::string(to_string(why.code))},
+         {"what", why.context}});
+  pending.has_failed = true;
+  ++context_.statistics.failures;
+  if (is_given_up)
+    context_.give_up(place);
+  else
+    context_.pending.look_later(place, context_.environment().now());
+}
+
+}  // namespace headgate

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "cache/cache_writer_context.hpp"
+#include "cache/entry_judgement.hpp"
+
+namespace headgate {
+
+/// The cache writer's look at every feed entry that is not settled: was its cache work done? If
+/// not, does it, or has the document resequenced (R7, R9). Confined to its executor; calls do not
+/// overlap.
+class EntryRepair {
+ public:
+  explicit EntryRepair(CacheWriterContext& context) : context_(context) {}
+
+  /// Looks at the entries that are due. One that fails keeps the others from nothing.
+  /// `is_alone`: nobody else is at work on them.
+  Task<Result<void>> look(bool is_alone);
+
+ private:
+  Task<Result<void>> look_at(EntryPlace place, const KnownDocuments& documents,
+                             std::vector<EntryPlace>& repairs);
+  Task<Result<KnownDocuments>> load_documents(const std::vector<EntryPlace>& places);
+  Task<Result<void>> read_documents(std::vector<Sequence> sequences, KnownDocuments& into);
+  JudgementContext context_for(const PendingEntry& pending) const;
+  Task<Result<void>> search_blocks(EntryPlace place, Judgement& judgement);
+  Task<Result<bool>> bury_each(std::vector<Sequence> sequences);
+  Task<Result<void>> repair(std::vector<EntryPlace> places);
+  Task<Result<std::optional<CacheEntry>>> entry_of(EntryPlace place);
+  Task<Result<void>> resequence(EntryPlace place, std::vector<Sequence> unlisted);
+  void fail(EntryPlace place, const Error& why);
+  std::chrono::nanoseconds repair_delay() const;
+
+  CacheWriterContext& context_;
+  bool is_alone_ = false;
+};
+
+/// Trying again would not help.
+bool is_permanent(Errc code);
+
+}  // namespace headgate
