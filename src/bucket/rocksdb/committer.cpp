@@ -102,8 +102,12 @@ void Committer::commit(const Requests& requests) {
   PendingBatch batch(engine_, states_, last_version_);
   const bool is_barrier = carry_out(requests, batch);
   const Errc outcome = write(batch, is_barrier);
-  if (outcome != Errc::ok) return fail(requests, outcome);
-  deliver(requests, succeed(requests, batch, is_barrier));
+  if (outcome != Errc::ok) {
+    // A batch that is found again after all wakes the feeds.
+    if (!batch.fed().empty()) publisher_.note_entries(batch.fed(), last_version_);
+    return fail(requests, outcome);
+  }
+  deliver(requests, succeed(batch, is_barrier));
 }
 
 void Committer::fail(const Requests& requests, Errc code) {
@@ -120,14 +124,27 @@ Errc Committer::make_ready(const Requests& requests) {
   const bool adds = std::any_of(requests.begin(), requests.end(),
                                 [](const auto& request) { return !request->operations.empty(); });
   if ((adds || must_reopen_) && !has_room()) return Errc::no_space;
-  if (!must_reopen_) return Errc::ok;
+  return must_reopen_ ? reopen() : Errc::ok;
+}
+
+Errc Committer::reopen() {
   if (const auto reopened = engine_.reopen(options_); !reopened) {
     log(LogLevel::critical, "store.reopen_failed", {{"error", reopened.error().context}});
     has_room_ = false;
     return Errc::no_space;
   }
+  const std::uint64_t end = engine_.db->GetLatestSequenceNumber();
+  if (end != log_end_ && end != log_end_if_done_) {
+    log(LogLevel::critical, "store.reopened_without_all_writes");
+    must_restart_ = true;
+    return Errc::unavailable;
+  }
   log(LogLevel::info, "store.reopened");
   must_reopen_ = false;
+  // The batch whose outcome was unknown may be there now.
+  states_ = KeyStates(kStatesKept);
+  dropper_.wake();
+  syncer_.request(last_version_);
   return Errc::ok;
 }
 
@@ -149,11 +166,11 @@ bool Committer::has_room() {
 }
 
 /// Returns the databases whose feeds have news.
-Mailbox::Databases Committer::succeed(const Requests& requests, PendingBatch& batch,
-                                      bool is_barrier) {
+Mailbox::Databases Committer::succeed(PendingBatch& batch, bool is_barrier) {
   batch.keep_states();
-  for (const auto& request : requests) {
-    if (request->dropped && !request->is_abandoned) dropper_.add(*request->dropped);
+  for (const DatabaseId database : batch.dropped()) {
+    engine_.dropped.add(database);
+    dropper_.wake();
   }
   if (!batch.fed().empty()) publisher_.note_entries(batch.fed(), last_version_);
   if (batch.needs_sync() || is_barrier) return publisher_.raise_synced(last_version_);
@@ -185,38 +202,40 @@ Errc Committer::write(PendingBatch& batch, bool is_barrier) {
 }
 
 Errc Committer::write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync) {
-  rocksdb::Status status;
-  std::unique_lock log_lock(engine_.log_mutex);
-  if (!engine_.log_status.ok()) {
-    status = engine_.log_status;  // of a sync for the feed
-  } else if (bytes.Count() == 0) {
-    status = engine_.db->SyncWAL();
+  const std::lock_guard log_lock(engine_.log_mutex);
+  log_end_ = engine_.db->GetLatestSequenceNumber();
+  log_end_if_done_ = log_end_;
+  // Of a sync for the feed.
+  if (!engine_.log_status.ok()) return failed(engine_.log_status, false);
+  if (bytes.Count() == 0) {
+    engine_.log_status = engine_.db->SyncWAL();
   } else {
     rocksdb::WriteOptions options;
     options.sync = with_sync;
-    status = engine_.db->Write(options, &bytes);
+    engine_.log_status = engine_.db->Write(options, &bytes);
     ++batches_;
     wal_bytes_ += bytes.GetDataSize();
   }
-  engine_.log_status = status;
-  log_lock.unlock();
   if (with_sync) ++wal_syncs_;
-  return status.ok() ? Errc::ok : failed(status);
+  if (engine_.log_status.ok()) return Errc::ok;
+  if (with_sync) log_end_if_done_ += static_cast<std::uint64_t>(bytes.Count());
+  return failed(engine_.log_status, true);
 }
 
-Errc Committer::failed(const rocksdb::Status& status) {
+Errc Committer::failed(const rocksdb::Status& status, bool was_tried) {
   log(LogLevel::critical, "store.write_failed", {{"status", status.ToString()}});
   if (status.IsNoSpace()) {
-    // The end of the batch is missing in the log: it is not done, and no open will find it.
     must_reopen_ = true;
     has_room_ = false;
     looked_for_room_ = std::chrono::steady_clock::now();
-    return Errc::no_space;
+    // Without a sync the end of the batch is missing in the log, and no open will find it. A sync
+    // may have failed when all of it was there.
+    return log_end_if_done_ == log_end_ ? Errc::no_space : Errc::timeout_unknown_outcome;
   }
   // The log may hold the batch: whether it survives, only the next open can tell, and whether
   // earlier unsynced writes do.
   must_restart_ = true;
-  return Errc::timeout_unknown_outcome;
+  return was_tried ? Errc::timeout_unknown_outcome : Errc::unavailable;
 }
 
 /// One post for each executor.

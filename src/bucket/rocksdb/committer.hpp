@@ -44,13 +44,14 @@ class Committer {
   Requests take();
   void commit(const Requests& requests);
   bool carry_out(const Requests& requests, PendingBatch& batch);
-  Mailbox::Databases succeed(const Requests& requests, PendingBatch& batch, bool is_barrier);
+  Mailbox::Databases succeed(PendingBatch& batch, bool is_barrier);
   Errc write(PendingBatch& batch, bool is_barrier);
   Errc write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync);
   Errc make_ready(const Requests& requests);
   bool has_room();
   void fail(const Requests& requests, Errc code);
-  Errc failed(const rocksdb::Status& status);
+  Errc failed(const rocksdb::Status& status, bool was_tried);
+  Errc reopen();
   void deliver(const Requests& requests, const Mailbox::Databases& fed);
 
   RocksEngine& engine_;
@@ -71,6 +72,9 @@ class Committer {
   KeyStates states_;
   std::uint64_t last_version_;
   bool must_reopen_ = false;  // the disk was full
+  // What the log has to end with when it is reopened: one of these sequence numbers.
+  std::uint64_t log_end_ = 0;
+  std::uint64_t log_end_if_done_ = 0;
   bool must_restart_ = false;
   bool has_room_ = true;
   std::chrono::steady_clock::time_point looked_for_room_;

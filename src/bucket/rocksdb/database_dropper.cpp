@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bucket/rocksdb/database_dropper.hpp"
 
-#include <memory>
-
-#include "base/bytes.hpp"
 #include "base/log.hpp"
 #include "bucket/rocksdb/engine.hpp"
 
@@ -14,25 +11,11 @@ constexpr std::chrono::seconds kRetryInterval(5);
 
 }  // namespace
 
-DatabaseDropper::DatabaseDropper(RocksEngine& engine) : engine_(engine) {
-  take_up_marks();
-  thread_ = std::thread([this] { run(); });
-}
+DatabaseDropper::DatabaseDropper(RocksEngine& engine)
+    : engine_(engine), thread_([this] { run(); }) {}
 
-void DatabaseDropper::take_up_marks() {
-  const std::unique_ptr<rocksdb::Iterator> at(
-      engine_.db->NewIterator(rocksdb::ReadOptions(), engine_.meta));
-  for (at->Seek(kDropPrefix); at->Valid() && at->key().starts_with(kDropPrefix); at->Next()) {
-    ByteReader reader(at->key().ToStringView().substr(kDropPrefix.size()));
-    queue_.push_back(DatabaseId(reader.be32()));
-  }
-  remaining_ = queue_.size();
-}
-
-void DatabaseDropper::add(DatabaseId database) {
+void DatabaseDropper::wake() {
   const std::lock_guard lock(mutex_);
-  queue_.push_back(database);
-  ++remaining_;
   arrived_.notify_one();
 }
 
@@ -50,22 +33,17 @@ void DatabaseDropper::stop() {
 void DatabaseDropper::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    arrived_.wait(lock, [this] { return is_stopping_ || !queue_.empty(); });
+    arrived_.wait(lock, [this] { return is_stopping_ || engine_.dropped.size() > 0; });
     if (is_stopping_) return;
-    const DatabaseId database = queue_.front();
+    const DatabaseId database = engine_.dropped.any().value();
     lock.unlock();
     const bool is_done = compact(database);
     lock.lock();
-    if (is_done) {
-      queue_.pop_front();
-      --remaining_;
-    } else {
-      arrived_.wait_for(lock, kRetryInterval, [this] { return is_stopping_.load(); });
-    }
+    if (!is_done) arrived_.wait_for(lock, kRetryInterval, [this] { return is_stopping_.load(); });
   }
 }
 
-/// Rewrites the files that hold the database's keys, which leaves them out.
+/// Rewrites the files that hold the database's keys, which leaves them out (ReclaimFilter).
 bool DatabaseDropper::compact(DatabaseId database) {
   const auto open = engine_.hold_open();
   if (!open) return false;
@@ -75,16 +53,24 @@ bool DatabaseDropper::compact(DatabaseId database) {
   const rocksdb::Slice to(end);
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
+  // Also files that a compaction made which began before the drop.
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
   rocksdb::Status status;
   for (rocksdb::ColumnFamilyHandle* family : engine_.families) {
     if (status.ok()) status = engine_.db->CompactRange(options, family, &from, &to);
   }
   if (status.ok()) status = engine_.db->CompactRange(options, engine_.feed, &from, &to);
-  if (status.ok())
-    status = engine_.db->Delete(rocksdb::WriteOptions(), engine_.meta, drop_mark_key(database));
-  if (status.ok()) return true;
-  if (!is_stopping_) log(LogLevel::warning, "store.drop_failed", {{"status", status.ToString()}});
-  return false;
+  if (status.ok()) {
+    const std::lock_guard log_lock(engine_.log_mutex);
+    status = engine_.log_status;
+    if (status.ok())
+      status = engine_.db->Delete(rocksdb::WriteOptions(), engine_.meta, drop_mark_key(database));
+    engine_.log_status = status;
+  }
+  if (status.ok()) engine_.dropped.remove(database);
+  if (!status.ok() && !is_stopping_)
+    log(LogLevel::warning, "store.drop_failed", {{"status", status.ToString()}});
+  return status.ok();
 }
 
 }  // namespace headgate

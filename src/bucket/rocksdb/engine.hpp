@@ -2,6 +2,7 @@
 #pragma once
 
 #include <rocksdb/db.h>
+#include <rocksdb/wal_filter.h>
 
 #include <array>
 #include <atomic>
@@ -13,6 +14,8 @@
 #include <vector>
 
 #include "bucket/history.hpp"
+#include "bucket/rocksdb/dropped_databases.hpp"
+#include "bucket/rocksdb/reclaim_filter.hpp"
 #include "bucket/rocksdb/rocks_store.hpp"
 #include "bucket/rocksdb/stored_key.hpp"
 
@@ -47,7 +50,11 @@ struct RocksEngine {
   }
   HistoryId history() const { return histories.back().history; }
 
-  std::unique_ptr<rocksdb::DB> db;  ///< null if it could not be reopened
+  DroppedDatabases dropped;
+  const ReclaimFilter value_filter{dropped, true};
+  const ReclaimFilter filter{dropped, false};
+  std::unique_ptr<rocksdb::WalFilter> log_continuity;  ///< of the open; must outlive db
+  std::unique_ptr<rocksdb::DB> db;                     ///< null if it could not be reopened
   rocksdb::ColumnFamilyHandle* meta = nullptr;
   rocksdb::ColumnFamilyHandle* feed = nullptr;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families = {};

@@ -78,6 +78,7 @@ IOStatus FaultFileSystem::before_log_sync() {
   released_.wait(lock, [this] { return !are_syncs_held_; });
   --held_syncs_;
   ++log_syncs_;
+  if (is_full_at_sync_) return IOStatus::NoSpace("no space left on device");
   return is_broken_ ? IOStatus::IOError("broken disk") : IOStatus::OK();
 }
 

@@ -27,6 +27,8 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   void set_free_bytes(std::optional<std::uint64_t> bytes) { free_bytes_ = bytes.value_or(~0ull); }
   /// From now on every sync of the log fails.
   void set_broken(bool is_broken) { is_broken_ = is_broken; }
+  /// From now on every sync of the log fails for want of space; appends do not.
+  void set_full_at_sync(bool is_full) { is_full_at_sync_ = is_full; }
   /// From now on syncs of the log wait until release_syncs().
   void hold_syncs();
   void release_syncs();
@@ -46,6 +48,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
 
   std::atomic<bool> is_full_ = false;
   std::atomic<bool> is_broken_ = false;
+  std::atomic<bool> is_full_at_sync_ = false;
   std::atomic<std::uint64_t> free_bytes_ = ~0ull;
   std::atomic<std::size_t> log_syncs_ = 0;
   std::atomic<std::size_t> held_syncs_ = 0;

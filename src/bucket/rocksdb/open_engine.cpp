@@ -7,6 +7,7 @@
 #include <rocksdb/table.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <random>
 #include <utility>
 
@@ -14,8 +15,8 @@
 #include "base/log.hpp"
 #include "bucket/rocksdb/append_operator.hpp"
 #include "bucket/rocksdb/engine.hpp"
-#include "bucket/rocksdb/expiry_filter.hpp"
 #include "bucket/rocksdb/feed_record.hpp"
+#include "bucket/rocksdb/log_continuity.hpp"
 
 namespace headgate {
 namespace {
@@ -26,22 +27,50 @@ constexpr const char* kFormatFile = "/HEADGATE-FORMAT";
 const std::vector<std::string> kFamilies = {"default", "values", "sequence_documents", "cache",
                                             "feed"};
 
+Result<void> sync_directory(rocksdb::Env& env, const std::string& path) {
+  std::unique_ptr<rocksdb::Directory> directory;
+  auto status = env.NewDirectory(path, &directory);
+  if (status.ok()) status = directory->Fsync();
+  if (!status.ok()) return error_of(status, "sync " + path);
+  return {};
+}
+
+/// Makes the directory if it is absent. RocksDB makes durable what is in it, not its own entry.
+Result<void> make_directory(rocksdb::Env& env, const std::string& directory) {
+  const bool is_new = env.FileExists(directory).IsNotFound();
+  if (const auto status = env.CreateDirIfMissing(directory); !status.ok())
+    return error_of(status, "make " + directory);
+  const auto whole = std::filesystem::absolute(directory + "/.").lexically_normal();
+  const auto synced = sync_directory(env, whole.parent_path().parent_path());
+  // Where an older directory lies may not be ours to read.
+  return is_new ? synced : Result<void>();
+}
+
+/// Whole and durable, or not there.
+Result<void> write_format(rocksdb::Env& env, const std::string& directory) {
+  const std::string path = directory + kFormatFile;
+  const std::string text = std::to_string(kFormatVersion) + "\n";
+  auto status = rocksdb::WriteStringToFile(&env, text, path + ".new", true);
+  if (status.ok()) status = env.RenameFile(path + ".new", path);
+  if (!status.ok()) return error_of(status, "write " + path);
+  return sync_directory(env, directory);
+}
+
 /// Refuses what another version wrote, before RocksDB touches anything.
 Result<void> check_format(rocksdb::Env& env, const std::string& directory) {
   const std::string path = directory + kFormatFile;
-  std::string text;
+  const bool has_database = env.FileExists(directory + "/CURRENT").ok();
   if (!env.FileExists(path).ok()) {
-    if (env.FileExists(directory + "/CURRENT").ok())
+    if (has_database)
       return Error{Errc::unsupported, directory + " holds a database that is not Headgate's"};
-    text = std::to_string(kFormatVersion) + "\n";
-    const auto status = rocksdb::WriteStringToFile(&env, text, path, true);
-    if (!status.ok()) return error_of(status, "write " + path);
-    return {};
+    return write_format(env, directory);
   }
+  std::string text;
   if (const auto status = rocksdb::ReadFileToString(&env, path, &text); !status.ok())
     return error_of(status, "read " + path);
   const int version = std::atoi(text.c_str());
   if (version == kFormatVersion) return {};
+  if (version <= 0 && !has_database) return write_format(env, directory);
   if (version <= 0) return Error{Errc::corrupted, path + " is not a format number"};
   return Error{Errc::unsupported, directory + " has format " + std::to_string(version) +
                                       ", this version reads up to format " +
@@ -100,22 +129,38 @@ rocksdb::ColumnFamilyOptions family_options(const RocksOptions& options,
   return family;
 }
 
-std::vector<rocksdb::ColumnFamilyDescriptor> descriptors(const RocksOptions& options) {
+std::vector<rocksdb::ColumnFamilyDescriptor> descriptors(const RocksOptions& options,
+                                                         const RocksEngine& engine) {
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> all;
   for (const std::string& name : kFamilies) all.emplace_back(name, family_options(options, cache));
-  all[1].options.compaction_filter = expiry_filter();
+  for (std::size_t i = 1; i < all.size(); ++i)
+    all[i].options.compaction_filter = i == 1 ? &engine.value_filter : &engine.filter;
   all[3].options.merge_operator = std::make_shared<AppendOperator>();
   // Without a limit the first read of a block after many appends has to merge all of them.
   all[3].options.max_successive_merges = 100;
   return all;
 }
 
+Result<void> read_drop_marks(RocksEngine& engine) {
+  const std::unique_ptr<rocksdb::Iterator> at(
+      engine.db->NewIterator(rocksdb::ReadOptions(), engine.meta));
+  for (at->Seek(kDropPrefix); at->Valid() && at->key().starts_with(kDropPrefix); at->Next()) {
+    ByteReader reader(at->key().ToStringView().substr(kDropPrefix.size()));
+    engine.dropped.add(DatabaseId(reader.be32()));
+  }
+  if (!at->status().ok()) return error_of(at->status(), "read the marks of dropped databases");
+  return {};
+}
+
 Result<void> open_database(const RocksOptions& options, RocksEngine& engine) {
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(database_options(options), options.directory,
-                                        descriptors(options), &handles, &db);
+  engine.log_continuity = std::make_unique<LogContinuity>();
+  rocksdb::DBOptions with = database_options(options);
+  with.wal_filter = engine.log_continuity.get();
+  const auto status =
+      rocksdb::DB::Open(with, options.directory, descriptors(options, engine), &handles, &db);
   if (!status.ok()) {
     if (status.ToString().find("lock") != std::string::npos)
       return Error{Errc::unavailable,
@@ -126,7 +171,7 @@ Result<void> open_database(const RocksOptions& options, RocksEngine& engine) {
   engine.meta = handles[0];
   for (std::size_t i = 0; i < kFamilyCount; ++i) engine.families[i] = handles[1 + i];
   engine.feed = handles[4];
-  return {};
+  return read_drop_marks(engine);
 }
 
 /// Empty if there is none.
@@ -166,7 +211,8 @@ Result<PartitionPosition> last_feed_position(RocksEngine& engine) {
   PartitionPosition last;
   at->SeekToLast();
   while (at->Valid()) {
-    last = std::max(last, position_of_feed_key(at->key().ToStringView()));
+    if (!engine.dropped.contains_key(at->key().ToStringView()))
+      last = std::max(last, position_of_feed_key(at->key().ToStringView()));
     const DatabaseId database = database_of_feed_key(at->key().ToStringView());
     at->SeekForPrev(feed_key(database, PartitionPosition()));
   }
@@ -250,8 +296,7 @@ std::string drop_mark_key(DatabaseId database) {
 
 Result<std::shared_ptr<RocksEngine>> open_engine(const RocksOptions& options) {
   rocksdb::Env& env = options.env ? *options.env : *rocksdb::Env::Default();
-  if (const auto status = env.CreateDirIfMissing(options.directory); !status.ok())
-    return error_of(status, "make " + options.directory);
+  HG_CHECK(make_directory(env, options.directory));
   HG_CHECK(check_format(env, options.directory));
   auto engine = std::make_shared<RocksEngine>();
   HG_CHECK(open_database(options, *engine));
@@ -266,6 +311,10 @@ Result<std::shared_ptr<RocksEngine>> open_engine(const RocksOptions& options) {
 
 Result<void> mark_clean(RocksEngine& engine, std::uint64_t last_version) {
   if (!engine.db) return Error{Errc::unavailable, "the store is not open"};
+  // After a failed write or sync of the log a later one may succeed, but says nothing of what was
+  // lost before.
+  const std::lock_guard log_lock(engine.log_mutex);
+  if (!engine.log_status.ok()) return error_of(engine.log_status, "mark the store as closed");
   rocksdb::WriteOptions synced;
   synced.sync = true;
   const auto status =

@@ -156,6 +156,7 @@ Result<PendingBatch::PendingKey*> PendingBatch::at(const Key& key, WallTime now)
 }
 
 Result<KeyState> PendingBatch::load_state(Family family, std::string_view stored) {
+  if (engine_.dropped.contains_key(stored)) return KeyState{};
   if (family == Family::cache) {
     if (const KeyState* known = states_.find(stored)) return *known;
   }
@@ -201,16 +202,10 @@ void PendingBatch::emit(rocksdb::WriteBatch& batch) {
     if (key.change != Change::none) emit_value(key, batch);
     if (key.entry) emit_entry(key, batch);
   }
-  for (const DatabaseId database : dropped_) {
-    const std::string begin = database_prefix(database);
-    const std::string end = database_end(database);
-    for (rocksdb::ColumnFamilyHandle* family : engine_.families)
-      batch.DeleteRange(family, begin, end);
-    batch.DeleteRange(engine_.feed, begin, end);
-    batch.Put(engine_.meta, drop_mark_key(database), "");
-  }
+  for (const DatabaseId database : dropped_) batch.Put(engine_.meta, drop_mark_key(database), "");
   if (last_version_ <= limit_) return;
   limit_ = last_version_ + kVersionRange;
+  needs_sync_ = true;  // before a version beyond the old limit is known to anybody
   batch.Put(engine_.meta, kVersionLimitKey, ByteWriter().be64(limit_).bytes());
 }
 

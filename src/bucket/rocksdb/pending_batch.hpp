@@ -37,6 +37,7 @@ class PendingBatch {
   bool needs_sync() const { return needs_sync_; }
   /// Databases with new feed entries.
   const std::vector<DatabaseId>& fed() const { return fed_; }
+  const std::vector<DatabaseId>& dropped() const { return dropped_; }
 
  private:
   enum class Change : std::uint8_t { none, put, append, remove };

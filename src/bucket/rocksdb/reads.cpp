@@ -131,6 +131,10 @@ bool read_values(const RocksEngine& engine, std::span<const Operation> operation
       ++i;
       continue;
     }
+    if (engine.dropped.contains(key_of(operations[i]).database)) {
+      reader.set(i++, {.status = Errc::not_found});
+      continue;
+    }
     const std::vector<std::string> keys = reader.ascending_run(i);
     if (keys.size() >= kDenseRunMin) {
       reader.read_dense(i, keys);
@@ -150,6 +154,8 @@ std::optional<Result<Bucket::ScanPage>> read_page(const RocksEngine& engine,
   const auto open = engine.hold_open();
   if (!open) return Result<Bucket::ScanPage>(Errc::unavailable);
   const std::string prefix = stored_prefix(scan.database, scan.kind, scan.tag);
+  Bucket::ScanPage page{{}, engine.history()};
+  if (engine.dropped.contains(scan.database)) return Result<Bucket::ScanPage>(std::move(page));
   const std::unique_ptr<rocksdb::Iterator> at(
       engine.db->NewIterator(options_for(tier), engine.family(family_of(scan.kind))));
   if (!scan.in_reverse) {
@@ -161,7 +167,6 @@ std::optional<Result<Bucket::ScanPage>> read_page(const RocksEngine& engine,
     at->SeekForPrev(end);
     if (at->Valid() && at->key().ToStringView() == end) at->Prev();
   }
-  Bucket::ScanPage page{{}, engine.history()};
   while (page.items.size() < scan.limit && at->Valid() && at->key().starts_with(prefix)) {
     const auto value = read_value(at->value().ToStringView());
     if (!value) return Result<Bucket::ScanPage>(value.error());
@@ -188,7 +193,8 @@ std::optional<Result<std::vector<FeedEntry>>> read_feed(const RocksEngine& engin
   rocksdb::ReadOptions options = options_for(tier);
   options.iterate_upper_bound = &end_slice;
   std::vector<FeedEntry> entries;
-  if (after >= synced) return Result<std::vector<FeedEntry>>(entries);
+  if (after >= synced || engine.dropped.contains(database))
+    return Result<std::vector<FeedEntry>>(entries);
   const std::unique_ptr<rocksdb::Iterator> at(engine.db->NewIterator(options, engine.feed));
   at->Seek(feed_key(database, PartitionPosition(after.value() + 1)));
   for (; at->Valid() && entries.size() < limit; at->Next()) {
@@ -210,6 +216,7 @@ std::optional<Result<PartitionPosition>> read_head(const RocksEngine& engine, Da
       engine.db->NewIterator(options_for(tier), engine.feed));
   at->SeekForPrev(feed_key(database, synced));
   PartitionPosition head;
+  if (engine.dropped.contains(database)) return Result<PartitionPosition>(head);
   if (at->Valid() && at->key().starts_with(database_prefix(database)))
     head = position_of_feed_key(at->key().ToStringView());
   return outcome(at->status(), head);

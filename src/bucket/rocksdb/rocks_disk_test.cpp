@@ -67,6 +67,37 @@ TEST_F(RocksDiskTest, AnIoErrorLeavesTheOutcomeOfOneBatchUnknown) {
   EXPECT_EQ(get(key("before")).bytes, "x");
 }
 
+// What a failed sync leaves in memory may be lost: a later success says nothing of it.
+TEST_F(RocksDiskTest, AStoreWhoseLogFailedIsNotClosedInOrder) {
+  open();
+  ASSERT_TRUE(insert(key("before"), "x", kDurable).ok());
+  disk_.files->set_broken(true);
+  EXPECT_EQ(insert(key("a"), "x", kDurable).status, Errc::timeout_unknown_outcome);
+  disk_.files->set_broken(false);
+  EXPECT_EQ(insert(key("b"), "x", kDurable).status, Errc::unavailable);
+  close();
+  open();
+  EXPECT_FALSE(store_->was_clean_open());
+  EXPECT_EQ(get(key("before")).bytes, "x");
+  EXPECT_EQ(get(key("b")).status, Errc::not_found);
+}
+
+// The whole batch was in the log already: to say that it was not done would be a lie.
+TEST_F(RocksDiskTest, ASyncWithoutSpaceLeavesTheOutcomeUnknown) {
+  open();
+  append(key("block", KeyKind::block), "123");
+  disk_.files->set_full_at_sync(true);
+  const WriteOptions fed = with_entry("a", Durability::disk);
+  EXPECT_EQ(insert(key("a"), "x", fed).status, Errc::timeout_unknown_outcome);
+  disk_.files->set_full_at_sync(false);
+  EXPECT_TRUE(can_write_again("after"));
+  EXPECT_EQ(append(key("block", KeyKind::block), "4").number, 4u);
+  // It is there after all, and what depends on it goes on from it.
+  EXPECT_EQ(get(key("a")).bytes, "x");
+  EXPECT_EQ(insert(key("a"), "y").status, Errc::exists);
+  EXPECT_EQ(run(open_feed()->next(10, kNoDeadline))->size(), 1u);
+}
+
 TEST_F(RocksDiskTest, RecoversFromARealFullDisk) {
   const std::string small = directory_ / "small";
   std::filesystem::create_directory(small);

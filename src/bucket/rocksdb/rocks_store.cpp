@@ -43,7 +43,7 @@ RocksStatistics RocksStore::statistics() const {
   statistics.wal_syncs = statistics.feed_syncs;
   threads_->committer.add_statistics(statistics);
   statistics.cold_reads = threads_->cold_reads;
-  statistics.databases_being_dropped = threads_->dropper.remaining();
+  statistics.databases_being_dropped = engine_->dropped.size();
   return statistics;
 }
 

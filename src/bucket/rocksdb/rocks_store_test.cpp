@@ -31,6 +31,12 @@ class RocksStoreTest : public RocksTest {
     } while (failed);
     return copy;
   }
+  std::filesystem::path newest_log() {
+    std::filesystem::path newest;
+    for (const auto& file : std::filesystem::directory_iterator(directory_ / "store"))
+      if (file.path().extension() == ".log") newest = std::max(newest, file.path());
+    return newest;
+  }
 };
 
 TEST_F(RocksStoreTest, KeepsItsHistoryWhenClosedInOrder) {
@@ -74,6 +80,56 @@ TEST_F(RocksStoreTest, BeginsANewHistoryAfterACrash) {
   open(crashed);
   EXPECT_TRUE(store_->was_clean_open());
   EXPECT_EQ(store_->histories().size(), 2u);
+}
+
+// Else a loss of power could take back the new limit with the versions beyond the old one, and they
+// would be given again.
+TEST_F(RocksStoreTest, ANewRangeOfVersionsIsDurableBeforeOneOfThemIsKnown) {
+  open();
+  constexpr std::size_t kAtOnce = 50'000;
+  Cas last;
+  for (std::uint64_t given = 0; given < 1'000'000; given += kAtOnce) {
+    ASSERT_EQ(store_->statistics().wal_syncs, 0u);
+    std::vector<Operation> many(
+        kAtOnce, operation::Increment{key("counter", KeyKind::channel_counter), 1, {}});
+    last = run(bucket_->pipeline(std::move(many), kNoDeadline)).back().cas;
+  }
+  while (last.value() <= 1'000'000)
+    last =
+        run(bucket_->increment(key("counter", KeyKind::channel_counter), 1, {}, kNoDeadline)).cas;
+  EXPECT_EQ(store_->statistics().wal_syncs, 1u);
+}
+
+// RocksDB alone goes on behind pages that were not written, with what was written after them.
+TEST_F(RocksStoreTest, WhatIsFoundAfterAPowerFailureIsAPrefix) {
+  open();
+  insert(key("durable"), "x", kDurable);
+  const auto log = newest_log();
+  const auto size = std::filesystem::file_size(log);
+  insert(key("lost"), std::string(40'000, 'x'));  // to behind the next block of the log
+  const auto end_of_lost = std::filesystem::file_size(log);
+  insert(key("after"), std::string(40'000, 'y'));
+  auto crashed = options();
+  crashed.directory = crashed_copy();
+  close();
+  std::fstream file(crashed.directory + "/" + log.filename().string(),
+                    std::ios::in | std::ios::out);
+  file.seekp(static_cast<std::streamoff>(size));
+  file << std::string(end_of_lost - size, '\0');
+  file.close();
+  open(crashed);
+  EXPECT_EQ(get(key("durable")).bytes, "x");
+  EXPECT_EQ(get(key("lost")).status, Errc::not_found);
+  EXPECT_EQ(get(key("after")).status, Errc::not_found);
+}
+
+TEST_F(RocksStoreTest, AnUnfinishedFormatFileIsWrittenAgain) {
+  std::filesystem::create_directory(directory_ / "store");
+  std::ofstream(directory_ / "store" + "/HEADGATE-FORMAT");
+  open();
+  close();
+  open();
+  EXPECT_TRUE(store_->was_clean_open());
 }
 
 TEST_F(RocksStoreTest, MovesAReaderBackOnlyIfItIsBeyondTheNewHistory) {

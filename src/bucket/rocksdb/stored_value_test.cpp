@@ -4,9 +4,10 @@
 #include <gtest/gtest.h>
 #include <rocksdb/compaction_filter.h>
 
-#include "bucket/rocksdb/expiry_filter.hpp"
 #include "bucket/rocksdb/feed_record.hpp"
 #include "bucket/rocksdb/key_states.hpp"
+#include "bucket/rocksdb/reclaim_filter.hpp"
+#include "bucket/rocksdb/stored_key.hpp"
 
 namespace headgate {
 namespace {
@@ -54,17 +55,37 @@ TEST(FeedRecord, EveryCutOffRecordIsCorrupted) {
     EXPECT_FALSE(read_feed_record(DatabaseId(1), bytes.substr(0, length))) << length;
 }
 
-TEST(ExpiryFilter, DropsOnlyWhatExpiredLongAgo) {
-  const auto is_dropped = [](const ValueHeader& header) {
+class ReclaimFilterTest : public testing::Test {
+ protected:
+  bool is_left_out(const ValueHeader& header, bool may_expire = true) const {
+    using Filter = rocksdb::CompactionFilter;
+    const std::string key = database_prefix(DatabaseId(7)) + "key";
     const std::string bytes = stored(header, "x");
-    bool changed = false;
-    return expiry_filter()->Filter(0, "key", bytes, nullptr, &changed);
-  };
+    return ReclaimFilter(dropped_, may_expire)
+               .FilterV2(0, key, Filter::ValueType::kValue, bytes, nullptr, nullptr) ==
+           Filter::Decision::kRemove;
+  }
+
+  DroppedDatabases dropped_;
+};
+
+TEST_F(ReclaimFilterTest, LeavesOutOnlyWhatExpiredLongAgo) {
   const auto now =
       std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  EXPECT_FALSE(is_dropped({}));
-  EXPECT_FALSE(is_dropped({.expires = now - std::chrono::minutes(30)}));
-  EXPECT_TRUE(is_dropped({.expires = now - std::chrono::minutes(90)}));
+  EXPECT_FALSE(is_left_out({}));
+  EXPECT_FALSE(is_left_out({.expires = now - std::chrono::minutes(30)}));
+  EXPECT_TRUE(is_left_out({.expires = now - std::chrono::minutes(90)}));
+  EXPECT_FALSE(is_left_out({.expires = now - std::chrono::minutes(90)}, false));
+}
+
+TEST_F(ReclaimFilterTest, LeavesOutDroppedDatabases) {
+  dropped_.add(DatabaseId(6));
+  dropped_.add(DatabaseId(8));
+  EXPECT_FALSE(is_left_out({}));
+  dropped_.add(DatabaseId(7));
+  EXPECT_TRUE(is_left_out({}));
+  dropped_.remove(DatabaseId(7));
+  EXPECT_FALSE(is_left_out({}));
 }
 
 TEST(KeyStates, TheLeastRecentlyUsedGoesFirst) {
