@@ -105,6 +105,30 @@ TEST(ScriptLimits, WhatIsCaughtAfterOutOfMemoryIsStillRejected) {
   expect_fine(*function);
 }
 
+// Their elements come from malloc, which the engine's own limit does not count.
+TEST(ScriptLimits, AMemoryBombOfNumbersCannotSaveItselfAndTheRuntimeIsReplaced) {
+  const auto function = with_body(
+      "if (doc.bad) try { var a = []; for (;;) a.push(new Array(1e6).fill(1.5)) }\n"
+      "catch (e) { a = null }\n"
+      "channel('fine')",
+      ScriptLimits{.cpu_time = std::chrono::seconds(60), .wall_time = std::chrono::seconds(60)});
+  const ScriptCounters before = script_counters();
+  EXPECT_EQ(bad_run(*function), kOutOfMemory);
+  EXPECT_EQ(script_counters().out_of_memory, before.out_of_memory + 1);
+  expect_fine(*function);
+  EXPECT_EQ(script_counters().runtimes_started, before.runtimes_started + 1);
+}
+
+// One of them could take gigabytes at once, before anybody looks.
+TEST(ScriptLimits, ThereAreNoTypedArrays) {
+  for (const char* name : {"ArrayBuffer", "Uint8Array", "Float64Array", "BigInt64Array", "DataView",
+                           "SharedArrayBuffer", "TextEncoder", "Atomics", "WebAssembly"})
+    EXPECT_THAT(channels_of("channel(typeof " + std::string(name) + ")"), ElementsAre("undefined"))
+        << name;
+  EXPECT_EQ(bad_run(*bad_function("new Uint8Array(1e9).fill(1)")).reason,
+            "Exception in JS sync function");
+}
+
 TEST(ScriptLimits, EndlessRecursionIsAnErrorOfTheFunction) {
   const auto function = bad_function("(function f() { f() })()");
   const ScriptCounters before = script_counters();
