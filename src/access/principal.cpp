@@ -10,7 +10,7 @@ namespace {
 
 // docs/key-layout.md, Principals.
 constexpr std::uint8_t kUserFormat = 1;
-constexpr std::uint8_t kRoleFormat = 1;
+constexpr std::uint8_t kRoleFormat = 2;
 constexpr std::uint8_t kDisabledFlag = 1;
 constexpr std::uint8_t kKnownFlags = kDisabledFlag;
 constexpr std::size_t kMinGrantBytes = 2;  // an empty name's length and a small sequence
@@ -50,7 +50,8 @@ std::string encode(const UserRecord& user) {
 
 std::string encode(const RoleRecord& role) {
   ByteWriter out;
-  out.u8(kRoleFormat).varint(role.sequence.value()).text(role.name);
+  out.u8(kRoleFormat).varint(role.sequence.value()).varint(role.created_at.value());
+  out.text(role.name);
   write_grants(out, role.admin_channels);
   return std::move(out).bytes();
 }
@@ -77,6 +78,7 @@ Result<RoleRecord> decode_role(std::string_view bytes) {
   HG_CHECK(check_format(in.u8(), kRoleFormat, "role"));
   RoleRecord role;
   role.sequence = Sequence(in.varint());
+  role.created_at = Sequence(in.varint());
   role.name = in.text();
   role.admin_channels = read_grants(in);
   HG_CHECK(in.finish("role"));

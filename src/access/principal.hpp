@@ -35,7 +35,8 @@ struct UserRecord {
 struct RoleRecord {
   std::string name;
   Grants admin_channels;
-  Sequence sequence;  ///< of the write that stored this record
+  Sequence sequence;    ///< of the write that stored this record
+  Sequence created_at;  ///< of the write that made the role, anew if it had been deleted
 
   friend bool operator==(const RoleRecord&, const RoleRecord&) = default;
 };
@@ -54,7 +55,8 @@ Grants regrant(const Grants& before, const std::set<std::string>& names, Sequenc
 void merge_grants(Grants& into, const Grants& more);
 
 /// What one role gives to those who have it: its own channels, admin's and documents' together,
-/// and since when the user has the role.
+/// and since when the user has the role: the later of its grant and its creation. A grant may come
+/// first, and who read on meanwhile has passed its sequence without getting anything for it.
 struct HeldRole {
   Sequence granted_at;
   Grants channels;

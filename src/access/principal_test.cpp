@@ -28,7 +28,8 @@ UserRecord sample_user() {
 TEST(PrincipalRecord, IsReadAsWritten) {
   EXPECT_EQ(*decode_user(encode(sample_user())), sample_user());
   EXPECT_EQ(*decode_user(encode(UserRecord{})), UserRecord{});
-  const RoleRecord role{.name = "editor", .admin_channels = {{"a", at(1)}}, .sequence = at(9)};
+  const RoleRecord role{
+      .name = "editor", .admin_channels = {{"a", at(1)}}, .sequence = at(9), .created_at = at(7)};
   EXPECT_EQ(*decode_role(encode(role)), role);
 }
 
@@ -49,7 +50,7 @@ TEST(PrincipalRecord, ANewerFormatIsRefusedAsSuch) {
   user[0] = 2;
   EXPECT_EQ(decode_user(user).error().code, Errc::unsupported);
   std::string role = encode(RoleRecord{});
-  role[0] = 2;
+  role[0] = 3;
   EXPECT_EQ(decode_role(role).error().code, Errc::unsupported);
 }
 

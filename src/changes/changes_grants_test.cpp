@@ -166,6 +166,41 @@ TEST_F(GrantTest, GrantByAdminAndByRoleWhileFeedsWait) {
   EXPECT_EQ(follower.rows[1].id, "older");
 }
 
+// A grant of a role that does not exist gives nothing: who reads past it gets the role's channels
+// from the role's creation on, and again from each later one.
+TEST_F(GrantTest, ARoleThatIsMadeAfterItsGrantIsBackfilled) {
+  put_in("old", "c");                                                   // 2
+  put_user("alice", {"news"}, {"readers"});                             // 3
+  put_in("n", "news");                                                  // 4
+  ASSERT_TRUE(env_.run(db_->principals().put_role("readers", {"c"})));  // 5
+  put_in("new", "c");                                                   // 6
+  freeze_stable();
+  EXPECT_THAT(changes_of("alice", "4"), ElementsAre("old@5:2", "new@6"));
+  EXPECT_THAT(changes_of("alice", "5:2"), ElementsAre("new@6"));
+  EXPECT_THAT(changes_of("alice", "5"), ElementsAre("new@6"));
+  thaw_stable();
+  // Another channel of the same role is granted at its own place.
+  ASSERT_TRUE(env_.run(db_->principals().put_role("readers", {"c", "d"})));  // 7
+  EXPECT_EQ(user("alice")->access.granted_at("c"), Sequence(5));
+  EXPECT_EQ(user("alice")->access.granted_at("d"), Sequence(7));
+  ASSERT_TRUE(env_.run(db_->principals().delete_role("readers")));      // 8
+  put_in("between", "c");                                               // 9
+  ASSERT_TRUE(env_.run(db_->principals().put_role("readers", {"c"})));  // 10
+  settle();
+  EXPECT_THAT(changes_of("alice", "9"), ElementsAre("old@10:2", "new@10:6", "between@10:9"));
+}
+
+TEST_F(GrantTest, WhatADocumentGivesToARoleCountsFromTheRolesCreation) {
+  put_in("old", "c");                                                    // 2
+  put_user("alice", {"news"});                                           // 3
+  grant("g", "role:readers", "c");                                       // 4
+  put_ok("r", R"({"roles":{"users":"alice","roles":"role:readers"}})");  // 5
+  put_in("n", "news");                                                   // 6
+  ASSERT_TRUE(env_.run(db_->principals().put_role("readers", {})));      // 7
+  settle();
+  EXPECT_THAT(changes_of("alice", "6"), ElementsAre("old@7:2"));
+}
+
 // couchbase/sync_gateway#2335, PR 2287, PR 2336: a grant above stable waits, then all of it comes.
 TEST_F(GrantTest, GrantAboveStableIsDeferred) {
   put_user("alice", {"news"});  // 2

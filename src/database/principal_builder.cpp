@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "database/principal_builder.hpp"
 
+#include <algorithm>
 #include <unordered_map>
 #include <utility>
 
@@ -100,7 +101,8 @@ Task<Result<std::vector<HeldRole>>> PrincipalBuilder::read_roles(PassStart pass,
     if (!stored[i].is_live()) continue;
     HG_CO_TRY(RoleRecord role, decode_role(stored[i].envelope.record));
     merge_grants(role.admin_channels, granted[i].grants.channels);
-    held.push_back({roles.at(names[i].name), std::move(role.admin_channels)});
+    const Sequence since = std::max(roles.at(names[i].name), role.created_at);
+    held.push_back({since, std::move(role.admin_channels)});
     principal.roles.insert(names[i].name);
   }
   co_return held;

@@ -108,6 +108,7 @@ Result<std::optional<std::string>> changed_role(const std::string& name,
                                                 const std::string* present, Sequence at) {
   RoleRecord before;
   before.name = name;
+  before.created_at = at;
   if (present) {
     HG_TRY(before, decode_role(*present));
   }
