@@ -99,6 +99,7 @@ Task<void> WriteBatch::run_round(Round round) {
   co_await allocate(round);
   co_await write_base(round);
   co_await write_cache(round);
+  co_await await_rights();
   co_await drop_bodies(round);
 }
 

@@ -83,6 +83,9 @@ class WriteBatch {
   Task<void> find_outcomes(Round unknown);
   Task<void> write_cache(Round& round);
   Task<void> write_cache_under(Round items, WriteFence fence);
+  /// Answers those of not_in_force_, once the cache writer has done their cache work.
+  Task<void> await_rights();
+  Task<std::vector<bool>> are_in_force(Round items);
   Task<void> drop_bodies(Round& round);
   Task<void> release_unused();
 
@@ -99,6 +102,7 @@ class WriteBatch {
   std::shared_ptr<const Principal> writer_;
   std::list<Pending> waiting_;
   std::vector<std::optional<Result<WriteAnswer>>> answers_;
+  Round not_in_force_;            ///< stored, but what they grant is not in force yet
   std::vector<Sequence> unused_;  ///< of items that failed
 };
 

@@ -11,6 +11,8 @@ namespace {
 
 /// How often the cache work of a write that changes grants is tried before its author is told.
 constexpr int kGrantAttempts = 3;
+/// How often it is looked whether the cache writer has finished such a write.
+constexpr std::chrono::milliseconds kLookAgain{20};
 
 GrantSets channel_grants(const SyncOutput& output) {
   GrantSets grants;
@@ -242,10 +244,51 @@ void WriteBatch::succeed(Pending& pending) {
 /// grants: a revocation holds from its acknowledgement on (I7).
 void WriteBatch::succeed_without_cache(Pending& pending) {
   ++statistics_.unfinished;
-  if (pending.now.record.entry.grants.empty())
-    succeed(pending);
-  else
-    give_up(pending, "the write is stored, but what it grants is not in force yet");
+  if (pending.now.record.entry.grants.empty()) return succeed(pending);
+  pending.is_in_round = false;
+  not_in_force_.push_back(&pending);
+}
+
+Task<void> WriteBatch::await_rights() {
+  const Deadline give_up_at = context_.deadline();
+  while (!not_in_force_.empty()) {
+    const Round items = std::exchange(not_in_force_, {});
+    const std::vector<bool> in_force = co_await are_in_force(items);
+    const bool is_over = context_.environment.now() >= give_up_at;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (in_force[i])
+        succeed(*items[i]);
+      else if (is_over)
+        give_up(*items[i], "the write is stored, but what it grants is not in force yet");
+      else
+        not_in_force_.push_back(items[i]);
+    }
+    if (!not_in_force_.empty()) co_await context_.environment.sleep_for(kLookAgain);
+  }
+}
+
+/// The document's present number decides, whoever gave it that: a write that came after, or a
+/// repair. Its sequence document is inserted when its grants can be read and passes ask for them.
+Task<std::vector<bool>> WriteBatch::are_in_force(Round items) {
+  std::vector<bool> in_force(items.size(), false);
+  std::vector<Key> keys;
+  for (const Pending* pending : items) keys.push_back(document_key(context_.id, pending->item.id));
+  const auto documents = co_await context_.base.get_many(std::move(keys), context_.deadline());
+  std::vector<Sequence> present;
+  std::vector<Key> sequence_keys;
+  for (const Reply& reply : documents) {
+    const auto envelope = reply.ok() ? decode_envelope(reply.bytes) : Errc::not_found;
+    present.push_back(envelope ? envelope->sequence : Sequence());
+    sequence_keys.push_back(context_.space.sequence_key(present.back()));
+  }
+  const auto found =
+      co_await context_.space.bucket.get_many(std::move(sequence_keys), context_.deadline());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (!found[i].ok() || present[i] < items[i]->held->sequence) continue;
+    const auto document = SequenceDocument::decode(present[i], found[i].bytes);
+    in_force[i] = document && !document->is_dead && document->entry.doc_id == items[i]->item.id;
+  }
+  co_return in_force;
 }
 
 /// The write may have been done, or may still be. Its numbers are not released: whoever takes them

@@ -29,6 +29,20 @@ class WriteFaultsTest : public DatabaseFixture {
     co_return answer;
   }
 
+  /// Waits for the document's first revision, writes another one, and lets the feeds go on.
+  Task<Result<WriteAnswer>> supersede(std::string id, std::string body) {
+    std::optional<Revision> rev;
+    while (!rev) {
+      std::vector<DocId> ids{DocId(id)};
+      const auto found = co_await db_->documents().load(std::move(ids));
+      if (found && found->front()) rev = found->front()->tree.winner();
+      co_await env_.sleep_for(milliseconds(1));
+    }
+    auto answer = co_await db_->writer().write_one(admin(), item(id, body, to_string(*rev)));
+    bucket_.release();
+    co_return answer;
+  }
+
   std::size_t releases() const { return counting_.count<operation::Insert>(KeyKind::released); }
 
   void lose_replies(FaultBucket::Moment moment, std::size_t times = 1) {
@@ -192,7 +206,7 @@ TEST_F(WriteFaultsTest, ARevocationWithoutItsCacheWorkIsNotAcknowledged) {
   const std::string rev = put_ok("g", R"({"grant":{"users":"ann","channels":"news"}})");
   ASSERT_TRUE(user("ann")->access.can_read_channel("news"));
   bucket_.inject(
-      {.matches = writes_of_kind(KeyKind::block), .code = Errc::unavailable, .times = 100});
+      {.matches = writes_of_kind(KeyKind::block), .code = Errc::unavailable, .times = SIZE_MAX});
   EXPECT_EQ(put("g", "{}", rev).error().code, Errc::timeout_unknown_outcome);
   bucket_.clear();
   expect_all_accounted_for();
@@ -205,6 +219,39 @@ TEST_F(WriteFaultsTest, ARevocationIsTriedAgain) {
   bucket_.inject({.matches = writes_of_kind(KeyKind::block), .code = Errc::unavailable});
   EXPECT_TRUE(put("g", "{}", rev));
   EXPECT_FALSE(user("ann")->access.can_read_channel("news"));
+}
+
+// What its front end cannot do the cache writer does: the author is told then.
+TEST_F(WriteFaultsTest, AGrantIsAcknowledgedWhenTheCacheWriterHasFinishedIt) {
+  put_user("ann");
+  bucket_.inject(
+      {.matches = writes_of_kind(KeyKind::block), .code = Errc::unavailable, .times = 3});
+  const std::string rev = put_ok("g", R"({"grant":{"users":"ann","channels":"news"}})");
+  EXPECT_TRUE(user("ann")->access.can_read_channel("news"));
+  lose_replies(FaultBucket::Moment::after);
+  put_ok("g", "{}", rev);
+  EXPECT_FALSE(user("ann")->access.can_read_channel("news"));
+  EXPECT_EQ(db_->writer().statistics().unknown, 0u);
+  EXPECT_EQ(releases(), 0u);
+  expect_all_accounted_for();
+}
+
+TEST_F(WriteFaultsTest, AGrantThatIsSupersededAtOnceIsAcknowledged) {
+  put_user("ann");
+  put_ok("warm", "{}");
+  for (const bool keeps_grant : {true, false}) {
+    const std::string id = keeps_grant ? "keeps" : "takes";
+    const std::string grant = R"({"grant":{"users":"ann","channels":")" + id + "\"}}";
+    bucket_.hold_feeds();
+    bucket_.inject(
+        {.matches = writes_of_kind(KeyKind::block), .code = Errc::unavailable, .times = 3});
+    std::vector<Task<Result<WriteAnswer>>> tasks;
+    tasks.push_back(db_->writer().write_one(admin(), item(id, grant)));
+    tasks.push_back(supersede(id, keeps_grant ? grant : "{}"));
+    for (const auto& answer : env_.run(when_all(env_, std::move(tasks))))
+      EXPECT_TRUE(answer) << id << ": " << answer.error().context;
+    EXPECT_EQ(user("ann")->access.can_read_channel(id), keeps_grant);
+  }
 }
 
 // sync_gateway#1090: a document above the counter lifts it.
