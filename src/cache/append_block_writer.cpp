@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
+
 namespace headgate {
 namespace {
 
@@ -26,7 +28,9 @@ std::vector<BlockEntry> first_entries(const BlockWrite& write, std::uint64_t cap
 // channel of one block, most of them, that is the newest.
 std::uint64_t AppendBlockWriter::newest_block(const ChannelId& channel, HistoryId history) {
   const auto known = newest_.find(channel);
-  return known != newest_.end() && known->second.history == history ? known->second.block : 0;
+  if (known == newest_.end()) return 0;
+  // A6: a block number dies with the history it was learnt in.
+  return known->second.history == history || !HG_RULE("A6") ? known->second.block : 0;
 }
 
 void AppendBlockWriter::remember(const ChannelId& channel, Newest newest) {
@@ -43,7 +47,9 @@ bool AppendBlockWriter::keep_uncounted(BlockWrite& write, const Reply& appended)
   const std::size_t brought = first_entries(write, space_.settings.block_capacity).size();
   const std::uint64_t start = appended.number - brought * kAppendEntryBytes;
   std::size_t counted = 0;
-  while (counted < brought && start + counted * kAppendEntryBytes < capacity_bytes) ++counted;
+  while (counted < brought &&
+         (start + counted * kAppendEntryBytes < capacity_bytes || !HG_RULE("A0")))
+    ++counted;
   write.entries.erase(write.entries.begin(),
                       write.entries.begin() + static_cast<std::ptrdiff_t>(counted));
   return true;
@@ -63,6 +69,8 @@ Task<bool> AppendBlockWriter::move_to_newest(ChannelId channel, std::uint64_t fu
     newest = co_await find_newest_block(space_, channel, full, history, records);
   }
   if (!newest) co_return false;
+  // A1: no entry goes into a block whose record is not known to exist.
+  if (*newest == full && !HG_RULE("A1")) ++*newest;
   remember(channel, Newest{*newest, history});
   co_return true;
 }
@@ -76,9 +84,10 @@ Task<bool> AppendBlockWriter::write(std::vector<BlockWrite> writes,
     std::vector<std::uint64_t> appended_to;
     for (const BlockWrite& write : writes) {
       const Key counter = space_.counter_key(write.channel);
+      const HistoryId history = histories->at(space_.bucket.partition_of(counter).value());
       WriteOptions options;
-      options.if_history = histories->at(space_.bucket.partition_of(counter).value());
-      const std::uint64_t block = newest_block(write.channel, *options.if_history);
+      if (HG_RULE("A8")) options.if_history = history;  // R4b
+      const std::uint64_t block = newest_block(write.channel, history);
       appended_to.push_back(block);
       burst.push_back(operation::Append{
           space_.block_key(write.channel, block),

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
 #include "cache/block.hpp"
 
 namespace headgate {
@@ -14,7 +15,8 @@ constexpr std::uint64_t kBlocksPerTrip = 16;
 
 // B4: only its own length makes a copy final.
 bool AppendChannelBlocks::is_final(const Copy& copy) const {
-  return copy.bytes >= space_.settings.block_capacity * kAppendEntryBytes;
+  const std::uint64_t length = HG_RULE("B4") ? space_.settings.block_capacity : 1;
+  return copy.bytes >= length * kAppendEntryBytes;
 }
 
 Sequence AppendChannelBlocks::max_before(std::uint64_t block) const {
@@ -33,7 +35,7 @@ Result<void> AppendChannelBlocks::extend(std::uint64_t block, const Reply& tail)
   copy.bytes += tail.bytes.size();
   const std::size_t kept = copy.entries.size();
   for (const BlockEntry& entry : fresh)
-    if (entry.sequence > floor) copy.entries.push_back(entry);
+    if (entry.sequence > floor || !HG_RULE("A5")) copy.entries.push_back(entry);
   size_ += copy.entries.size() - kept;
   std::sort(copy.entries.begin(), copy.entries.end());
   return {};
@@ -56,7 +58,7 @@ Task<Result<void>> AppendChannelBlocks::load(Pass pass, std::vector<std::uint64_
   for (std::size_t i = 0; i < replies.size(); ++i) {
     const bool is_record = i < records.size();
     if (!replies[i].ok() && replies[i].status != Errc::not_found) co_return replies[i].status;
-    if (replies[i].history != pass.history) co_return Errc::rolled_back;
+    if (!pass.covers(replies[i])) co_return Errc::rolled_back;
     if (is_record && replies[i].status == Errc::not_found)
       co_return Error{Errc::rolled_back, "a directory record has disappeared"};
     if (is_record) {
@@ -83,10 +85,10 @@ Task<Result<void>> AppendChannelBlocks::refresh(Pass pass) {
     const auto replies = co_await space_.bucket.pipeline(std::move(reads), space_.deadline());
     for (const Reply& reply : replies) {
       if (!reply.ok() && reply.status != Errc::not_found) co_return reply.status;
-      if (reply.history != pass.history) co_return Errc::rolled_back;
+      if (!pass.covers(reply)) co_return Errc::rolled_back;
     }
     HG_CO_CHECK(extend(newest, replies[0]));
-    if (!replies[1].ok()) co_return Result<void>();
+    if (!replies[1].ok() || !HG_RULE("B2")) co_return Result<void>();
     if (!is_final(copies_[newest])) {
       // The block was filled between the two reads, or data is lost: its copy decides.
       HG_CO_CHECK(co_await load(pass, {newest}, {}));
@@ -110,7 +112,8 @@ Task<Result<std::uint64_t>> AppendChannelBlocks::first_block(Pass pass, Sequence
   while (high - low > 1) {
     const std::uint64_t middle = low + (high - low) / 2;
     if (!records_.contains(middle)) HG_CO_CHECK(co_await load(pass, {}, {middle}));
-    (max_before(middle) <= since ? low : high) = middle;
+    const Sequence passed = HG_RULE("B3") ? max_before(middle) : records_.at(middle).floor;
+    (passed <= since ? low : high) = middle;
   }
   co_return low;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
 #include "cache/stable_record.hpp"
 
 namespace headgate {
@@ -79,14 +80,16 @@ Task<Result<bool>> open_next_block(const CacheSpace& space, ChannelId channel, s
   const std::uint64_t counted_bytes = space.settings.block_capacity * kAppendEntryBytes;
   if (replies[1].bytes.size() < counted_bytes) co_return Errc::rolled_back;
   const std::string counted = replies[1].bytes.substr(0, counted_bytes);
-  HG_CO_TRY(const auto entries, decode_append_block(counted, space.settings.block_capacity));
+  const std::uint32_t seen = space.settings.block_capacity - (HG_RULE("A3") ? 0 : 1);
+  HG_CO_TRY(const auto entries, decode_append_block(counted, seen));
   for (const BlockEntry& entry : entries) opened.max = std::max(opened.max, entry.sequence);
   conditions.push_back({space.block_key(channel, full), counted});
   if (full > 0) {
     HG_CO_TRY(const BlockRecord record, BlockRecord::decode(replies[2].bytes));
-    opened.max = std::max(opened.max, record.max);  // A4: over all blocks so far
+    if (HG_RULE("A4")) opened.max = std::max(opened.max, record.max);  // over all blocks so far
     conditions.push_back({space.record_key(channel, full), replies[2].bytes});
   }
+  if (!HG_RULE("A7")) conditions.clear();
   opened.identity = space.environment.random();
 
   WriteOptions options;

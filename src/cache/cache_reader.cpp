@@ -163,8 +163,8 @@ Task<Result<PassStart>> CacheReader::State::start_pass() {
 bool CacheReader::State::is_current(const Reply& reply, const Key& key,
                                     const StableRecord& record) const {
   const std::size_t partition = space_.bucket.partition_of(key).value();
-  return partition < record.cache_histories.size() &&
-         record.cache_histories[partition] == reply.history;
+  return !HG_RULE("R15") || (partition < record.cache_histories.size() &&
+                             record.cache_histories[partition] == reply.history);
 }
 
 Task<Result<PassStart>> CacheReader::State::read_start() {
@@ -191,7 +191,7 @@ Task<Result<PassStart>> CacheReader::State::try_read_start() {
   if (replies.size() > 2) allocator_.observe(replies[2]);
   if (replies[0].bytes != stable_bytes_ || !record_) {
     HG_CO_TRY(auto record, StableRecord::decode(replies[0].bytes));
-    if (record_ && record.cache_histories != record_->cache_histories) forget();
+    if (record_ && record.cache_histories != record_->cache_histories && HG_RULE("B5")) forget();
     if (record_ && record.kills != record_->kills) documents_.clear();
     // Readers clamp: what was published once is never taken back (I3).
     if (record_ && record.stable < record_->stable && HG_RULE("I3"))
@@ -259,7 +259,9 @@ void CacheReader::State::account(const ChannelId& id, Channel& channel) {
   size_ -= channel.size;
   channel.size = kEntriesPerChannel + channel.blocks->size();
   size_ += channel.size;
-  while (size_ > space_.settings.reader_entries && by_use_.size() > 1) {
+  const std::size_t most =
+      HG_BUGGIFY("reader keeps few entries") ? 1 : space_.settings.reader_entries;
+  while (size_ > most && by_use_.size() > 1) {
     const auto oldest = channels_.find(by_use_.front());
     if (oldest->second.get() == &channel) break;
     size_ -= oldest->second->size;
@@ -329,7 +331,7 @@ Task<void> CacheReader::State::refresh_wanted() {
     const Reply& counter = counters[i];
     channels[i]->failure =
         counter.ok() || counter.status == Errc::not_found ? Errc::ok : counter.status;
-    if (channels[i]->failure == Errc::ok && counter.history != passes[i].history)
+    if (channels[i]->failure == Errc::ok && !passes[i].covers(counter))
       channels[i]->failure = Errc::rolled_back;
     // C4: inequality, not "greater": a counter may have been set back.
     if (channels[i]->failure != Errc::ok || channels[i]->counter == counter.number) continue;
@@ -362,14 +364,14 @@ Result<ChannelPage> CacheReader::State::resolve(
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     if (dead_.contains(sequences[i])) continue;
     if (!documents[i]) {
-      if (sequences[i] <= pass.stable)
-        return Error{Errc::rolled_back, "a stable sequence has no sequence document"};  // R16
+      if (sequences[i] <= pass.stable && HG_RULE("R16"))
+        return Error{Errc::rolled_back, "a stable sequence has no sequence document"};
       if (!page.awaited) page.awaited = sequences[i];
       continue;
     }
     if (documents[i]->is_dead) continue;
     const Membership member = membership(documents[i]->entry, channel);
-    if (member == Membership::none) continue;
+    if (member == Membership::none && HG_RULE("R5")) continue;
     page.entries.push_back({sequences[i], member == Membership::removed, documents[i]});
   }
   keep_newest(page.entries);
@@ -433,7 +435,8 @@ Task<Result<ChannelPage>> CacheReader::State::read_documents(PassStart pass, Rea
     for (std::size_t i = 0; i < sequences.size(); ++i) {
       const bool is_early = sequences[i] > pass.stable;
       if (!documents[i]) {
-        if (!is_early) co_return Error{Errc::rolled_back, "a stable sequence has no document"};
+        if (!is_early && HG_RULE("R16"))
+          co_return Error{Errc::rolled_back, "a stable sequence has no document"};
         if (!page.awaited) page.awaited = sequences[i];
         continue;
       }

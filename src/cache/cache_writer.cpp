@@ -217,7 +217,8 @@ Task<Result<void>> CacheWriter::State::turn(Deadline read_until) {
     co_return co_await finish_audit();
   }
   if (auto closed = co_await gaps_.close_gaps(); !closed) done = std::move(closed);
-  const bool is_due = env_.now() - last_published_ >= context_.d.space.settings.publish_interval;
+  const bool is_due = env_.now() - last_published_ >= context_.d.space.settings.publish_interval ||
+                      HG_BUGGIFY("publish at every turn");
   const bool has_risen = context_.accounting.stable() > context_.stable.record().stable;
   if (is_due && !is_starting_ && has_risen) HG_CO_CHECK(co_await publish());
   co_return done;
@@ -237,9 +238,10 @@ Deadline CacheWriter::State::next_deadline() const {
   const CacheSettings& settings = context_.d.space.settings;
   Deadline next = env_.now() + settings.poll;
   next = std::min(next, context_.pending.next_look());
-  if (context_.accounting.stable() > context_.stable.record().stable)
+  if (audit_.is_under_way())  // nothing is published before its end, however much is settled
+    next = std::min(next, env_.now() + kFirstLook);
+  else if (context_.accounting.stable() > context_.stable.record().stable)
     next = std::min(next, last_published_ + settings.publish_interval);
-  if (audit_.is_under_way()) next = std::min(next, env_.now() + kFirstLook);
   return next;
 }
 
@@ -248,7 +250,8 @@ Task<Result<void>> CacheWriter::State::read_feed(Deadline deadline) {
     co_await env_.sleep_until(std::min(deadline, context_.pending.next_look()));
     co_return Result<void>();
   }
-  auto entries = co_await context_.feed->next(kFeedBatch, deadline);
+  const std::size_t batch = HG_BUGGIFY("feed batch of one") ? 1 : kFeedBatch;
+  auto entries = co_await context_.feed->next(batch, deadline);
   if (!entries && entries.error().code == Errc::rolled_back && is_shared()) {
     // Moved back to where the walk's history began, or is it over?
     HG_CO_CHECK(co_await pass_barriers());
@@ -280,6 +283,7 @@ Result<void> CacheWriter::State::take(FeedEntry entry) {
   const Sequence sequence = pending.record.entry.sequence;
   context_.largest_seen = std::max(context_.largest_seen, sequence);
   context_.walk.meet(entry, sequence);
+  if (!HG_RULE("R7 read")) context_.accounting.account(sequence);
   pending.entry = std::move(entry);
   context_.pending.add(place, std::move(pending), env_.now());
   return {};

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/buggify.hpp"
 #include "cache/block_writer.hpp"
 #include "cache/cache_reader.hpp"
 
@@ -25,6 +26,9 @@ class ChannelBlocks {
     Sequence stable;
     HistoryId history;
     Sequence highest;
+
+    /// R15: what was read under another history belongs to no pass.
+    bool covers(const Reply& reply) const { return reply.history == history || !HG_RULE("R15"); }
   };
 
   virtual ~ChannelBlocks() = default;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
+
 namespace headgate {
 namespace {
 
@@ -48,8 +50,8 @@ bool judge_recent(const PendingEntry& pending, const KnownDocuments& documents,
     const SequenceDocument* document = find(documents, earlier.sequence);
     // No reader sees what is listed in a buried range.
     const bool is_buried = context.dead_ranges.contains(earlier.sequence);
-    const bool is_unlisted =
-        has_marks(earlier) && (is_buried || !is_listed(earlier, pending.record, document));
+    const bool is_unlisted = HG_RULE("R7") && has_marks(earlier) &&
+                             (is_buried || !is_listed(earlier, pending.record, document));
     if (is_unlisted && document == nullptr && !is_buried && context.may_be_at_work) return false;
     if (is_unlisted) judgement.unlisted.push_back(earlier.sequence);
     if (document == nullptr && !is_buried) judgement.absent.push_back(earlier.sequence);
@@ -88,12 +90,12 @@ Judgement judge(const PendingEntry& pending, const KnownDocuments& documents,
     return judgement;
   }
   const bool is_missing = own == nullptr && !is_buried;
-  if (is_missing && sequence > context.stable) {
+  if (is_missing && (sequence > context.stable || !HG_RULE("R13"))) {
     judgement.verdict = context.may_be_at_work ? Verdict::wait : Verdict::repair;
   } else if (is_missing || is_buried || own->is_dead || !is_same_write(pending, *own)) {
     // R9: late, buried or stolen. At or below stable a hole is closed before the document moves.
     if (is_missing) judgement.absent.push_back(sequence);
-    judgement.verdict = Verdict::resequence;
+    if (HG_RULE("R9")) judgement.verdict = Verdict::resequence;
   } else if (own->epoch != context.epoch && sequence > context.stable) {
     // R7: written under another epoch; its block entries may be lost. Entered again they do no
     // harm.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
 #include "cache/append_channel_blocks.hpp"
 #include "cache/block.hpp"
 
@@ -39,7 +40,7 @@ Task<Result<void>> IndexedChannelBlocks::load_ahead(Pass pass, std::uint64_t blo
   const auto replies = co_await space_.bucket.get_many(std::move(keys), space_.deadline());
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (!replies[i].ok() && replies[i].status != Errc::not_found) co_return replies[i].status;
-    if (replies[i].history != pass.history) co_return Errc::rolled_back;
+    if (!pass.covers(replies[i])) co_return Errc::rolled_back;
     Copy copy;
     copy.refresh = refresh;
     copy.is_final = Sequence((blocks[i] + 1) * capacity - 1) <= pass.stable;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
+
 namespace headgate {
 namespace {
 
@@ -20,7 +22,7 @@ void PendingEntries::add(EntryPlace place, PendingEntry pending, TimePoint now) 
 void PendingEntries::look_later(EntryPlace place, TimePoint now) {
   PendingEntry& pending = entries_.at(place);
   looks_.erase({pending.next_look, place});
-  pending.next_look = now + pending.pause;
+  pending.next_look = HG_BUGGIFY("look again at once") ? now : now + pending.pause;
   pending.pause = std::min(kLongestPause, pending.pause * 2);
   looks_.insert({pending.next_look, place});
 }

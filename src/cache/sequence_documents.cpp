@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
+
 namespace headgate {
 namespace {
 
@@ -22,7 +24,9 @@ SequenceDocuments::Pointer SequenceDocuments::find(Sequence sequence) {
 }
 
 void SequenceDocuments::learn(Sequence sequence, Pointer document) {
-  if (young_.size() >= std::max<std::size_t>(1, space_.settings.reader_documents / 2)) {
+  const std::size_t most =
+      HG_BUGGIFY("reader keeps few documents") ? 2 : space_.settings.reader_documents;
+  if (young_.size() >= std::max<std::size_t>(1, most / 2)) {
     old_ = std::move(young_);
     young_ = {};
   }
@@ -51,7 +55,7 @@ Task<Result<void>> SequenceDocuments::read(std::vector<Sequence> sequences,
     for (std::size_t i = begin; i < end; ++i) {
       const Reply& reply = replies[i - begin];
       if (!reply.ok() && reply.status != Errc::not_found) co_return reply.status;
-      if (reply.history != histories[i - begin]) co_return Errc::rolled_back;
+      if (reply.history != histories[i - begin] && HG_RULE("R15")) co_return Errc::rolled_back;
       if (!reply.ok()) continue;
       HG_CO_TRY(auto document, SequenceDocument::decode(sequences[i], reply.bytes));
       const auto shared = std::make_shared<const SequenceDocument>(std::move(document));

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
+
 namespace headgate {
 namespace {
 
@@ -52,7 +54,8 @@ void ChangesPosition::advance(const ChangesPlace& place, Sequence stable) {
     backfilled_ = place.minor;
     safe_ = std::max(safe_, trigger_.previous());
   } else {
-    safe_ = std::max(safe_, std::min(place.major, stable));
+    const Sequence settled = HG_RULE("R17 low") ? stable : std::max(stable, high_);
+    safe_ = std::max(safe_, std::min(place.major, settled));
     if (trigger_ <= safe_) trigger_ = backfilled_ = kAbsent;
   }
   high_ = std::max(high_, safe_);

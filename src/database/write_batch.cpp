@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/buggify.hpp"
 #include "database/base_keys.hpp"
 
 namespace headgate {
@@ -120,7 +121,7 @@ void WriteBatch::take_envelope(Pending& pending, const Reply& reply) {
   pending.now.envelope = *std::move(envelope);
   pending.now.cas = reply.cas;
   // R2: a number at or below the document's can only be accounted for, no longer used.
-  if (pending.held && pending.held->sequence <= pending.now.envelope.sequence) {
+  if (pending.held && pending.held->sequence <= pending.now.envelope.sequence && HG_RULE("R2")) {
     pending.abandoned.push_back(pending.held->sequence);
     pending.held.reset();
   }

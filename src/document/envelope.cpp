@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
+
 namespace headgate {
 
 namespace {
@@ -188,7 +190,7 @@ RecordedSequence resequence(DocumentEnvelope& envelope, const std::set<Sequence>
                             Sequence sequence) {
   RecordedSequence moved{sequence, {}, {}};
   for (RecordedSequence& recent : envelope.recent) {
-    if (!lost.contains(recent.sequence)) continue;
+    if (!lost.contains(recent.sequence) || !HG_RULE("R10")) continue;
     add_all(moved.removals, std::exchange(recent.removals, {}));
     add_all(moved.grants, std::exchange(recent.grants, {}));
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
 #include "base/bytes.hpp"
 #include "base/log.hpp"
 
@@ -55,7 +56,7 @@ Task<Result<void>> SequenceAllocator::open_alone() {
     wanted.base = old.limit;
   } else {
     wanted.epoch = Epoch(1);
-    wanted.base = Sequence(1);
+    wanted.base = Sequence(HG_RULE("R6b") ? 1 : 0);
   }
   wanted.history = found.history;
   wanted.limit = Sequence(wanted.base.value() + options_.chunk);

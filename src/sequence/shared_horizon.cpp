@@ -136,6 +136,10 @@ Task<Result<SharedHorizon::Step>> SharedHorizon::begin_generation(Records record
   co_return Step::again;
 }
 
+std::uint64_t SharedHorizon::chunk() const {
+  return HG_BUGGIFY("horizon chunk of one") ? 1 : options_.chunk;
+}
+
 // Above everything that either record allowed: the horizon itself may be what was lost (D).
 Horizon SharedHorizon::next_epoch(const Records& records) const {
   const Sequence allowed = records.horizon ? std::max(records.horizon->limit, records.epochs.limit)
@@ -147,8 +151,8 @@ Horizon SharedHorizon::next_epoch(const Records& records) const {
   next.epoch = Epoch(last.value() + 1);
   next.history = records.horizon_history;
   // Before an epoch is listed no number is used: a database whose making stopped begins at 1 (R6b).
-  next.base = last == Epoch() ? Sequence(1) : allowed;
-  next.limit = Sequence(next.base.value() + options_.chunk);
+  next.base = last == Epoch() ? Sequence(HG_RULE("R6b") ? 1 : 0) : allowed;
+  next.limit = Sequence(next.base.value() + chunk());
   return next;
 }
 
@@ -160,7 +164,7 @@ Horizon SharedHorizon::wanted(const Records& records, const Wish& wish) const {
     return next_epoch(records);
   Horizon raised = present;
   if (wish.needed > present.limit)
-    raised.limit = Sequence(std::max(wish.needed.value(), present.limit.value()) + options_.chunk);
+    raised.limit = Sequence(std::max(wish.needed.value(), present.limit.value()) + chunk());
   return raised;
 }
 
@@ -196,9 +200,9 @@ Task<Result<SharedHorizon::Step>> SharedHorizon::store_horizon(Records& records,
   co_return Step::done;
 }
 
-// Counter := max(counter, base). The first number of a later epoch is its beginning and never drawn:
-// once stable has passed it, a token tells by its number that it was printed in this epoch (as R6b
-// for the first). Two nodes that do it at once lift it too far: a gap.
+// Counter := max(counter, base). The first number of a later epoch is its beginning and never
+// drawn: once stable has passed it, a token tells by its number that it was printed in this epoch
+// (as R6b for the first). Two nodes that do it at once lift it too far: a gap.
 Task<Result<SharedHorizon::Step>> SharedHorizon::lift_counter(const Records& records) {
   const Key key = sequence_counter_key(database_, records.epochs.generation);
   const Reply found = co_await cache_.get(key, deadline());

@@ -86,6 +86,7 @@ class SharedHorizon {
   Task<Result<Step>> lift_counter(const Records& records);
   Task<Result<Step>> pass_barrier(const Records& records);
   Horizon next_epoch(const Records& records) const;
+  std::uint64_t chunk() const;
   Horizon wanted(const Records& records, const Wish& wish) const;
   void adopt(const Records& records);
   Deadline deadline() const { return environment_.now() + options_.timeout; }
