@@ -3,7 +3,6 @@
 
 #include "base/assert.hpp"
 #include "base/log.hpp"
-#include "base/task_scope.hpp"
 
 namespace headgate {
 
@@ -11,6 +10,10 @@ namespace {
 
 /// How long a database that could not start is left alone.
 constexpr std::chrono::seconds kRetryAfter{1};
+/// The longest that the background waits before it tries again.
+constexpr std::chrono::seconds kRetryAtLatest{60};
+/// Databases that the background starts at once.
+constexpr std::size_t kStartsAtOnce = 4;
 
 Error no_such_database() {
   return {Errc::not_found, "Database does not exist"};
@@ -42,7 +45,9 @@ struct DatabaseDirectory::Entry {
 
 DatabaseDirectory::DatabaseDirectory(Dependencies dependencies)
     : dependencies_(dependencies),
-      catalog_(dependencies.environment, dependencies.base, dependencies.cache) {}
+      catalog_(dependencies.environment, dependencies.base, dependencies.cache),
+      stopping_(dependencies.environment),
+      background_(dependencies.environment) {}
 
 DatabaseDirectory::~DatabaseDirectory() = default;
 
@@ -50,8 +55,54 @@ Task<Result<std::string>> DatabaseDirectory::open() {
   return catalog_.open();
 }
 
+void DatabaseDirectory::start_all() {
+  background_.spawn(start_listed());
+}
+
+Task<void> DatabaseDirectory::start_listed() {
+  auto names = co_await list();
+  while (!names && !is_stopping_) {
+    co_await pause(kRetryAfter);
+    names = co_await list();
+  }
+  if (names) co_await start_until_running(*std::move(names));
+}
+
+/// A database without a client is tried again less and less often.
+Task<void> DatabaseDirectory::start_until_running(std::vector<std::string> names) {
+  for (std::chrono::seconds wait = kRetryAfter; !is_stopping_; wait *= 2) {
+    std::vector<std::string> failed;
+    TaskScope starting(dependencies_.environment);
+    for (std::size_t i = 0; i < kStartsAtOnce; ++i) starting.spawn(start_in_turn(names, failed));
+    co_await starting.join();
+    if (failed.empty()) co_return;
+    names = std::move(failed);
+    wait = std::min(wait, kRetryAtLatest);
+    co_await pause(wait);
+  }
+}
+
+Task<void> DatabaseDirectory::start_in_turn(std::vector<std::string>& names,
+                                            std::vector<std::string>& failed) {
+  while (!names.empty() && !is_stopping_) {
+    std::string name = std::move(names.back());
+    names.pop_back();
+    const auto entry = co_await entry_of(name);
+    const bool is_gone = !entry && entry.error().code == Errc::not_found;
+    const bool is_running = entry && (*entry)->state != Entry::State::failed;
+    if (!is_gone && !is_running) failed.push_back(std::move(name));
+  }
+}
+
+Task<void> DatabaseDirectory::pause(std::chrono::nanoseconds duration) {
+  if (!is_stopping_)
+    co_await stopping_.wait_past(stopping_.count(), dependencies_.environment.now() + duration);
+}
+
 Task<void> DatabaseDirectory::stop() {
   is_stopping_ = true;
+  stopping_.raise();
+  co_await background_.join();
   TaskScope closing(dependencies_.environment);
   for (const auto& [name, entry] : entries_) closing.spawn(close(entry));
   co_await closing.join();
@@ -132,10 +183,27 @@ Task<void> DatabaseDirectory::close(std::shared_ptr<Entry> entry) {
     co_await entry->changed.wait_past(entry->changed.count());
   if (entry->state != Entry::State::running) co_return;
   entry->enter(Entry::State::closing);
+  co_await drain(entry);
+}
+
+/// Ends the feeds, waits for the requests, stops the database.
+Task<void> DatabaseDirectory::drain(std::shared_ptr<Entry> entry) {
   co_await entry->hub->stop();
   while (entry->leases > 0) co_await entry->changed.wait_past(entry->changed.count());
   co_await entry->database->stop();
   log(LogLevel::info, "database.stopped", {{"database", entry->name}});
+}
+
+/// As if the process had been started again: requests that come meanwhile wait.
+Task<void> DatabaseDirectory::restart(std::shared_ptr<Entry> entry) {
+  if (entry->state != Entry::State::running) co_return;
+  entry->enter(Entry::State::starting);
+  co_await drain(entry);
+  entry->source.reset();
+  entry->database.reset();
+  entry->hub.reset();
+  co_await start(entry);
+  if (entry->failure) co_await start_until_running({entry->name});
 }
 
 Task<Result<void>> DatabaseDirectory::create(std::string name, DatabaseConfig config) {
@@ -145,7 +213,10 @@ Task<Result<void>> DatabaseDirectory::create(std::string name, DatabaseConfig co
     const bool exists = created.error().code == Errc::exists;
     co_return exists ? Error{Errc::exists, "The database exists already"} : created.error();
   }
-  if (const auto lease = co_await find(std::move(name)); !lease) co_return lease.error();
+  if (const auto lease = co_await find(name); !lease) {
+    background_.spawn(start_until_running({std::move(name)}));
+    co_return lease.error();
+  }
   co_return Result<void>();
 }
 
@@ -165,9 +236,20 @@ Task<Result<void>> DatabaseDirectory::reconfigure(std::string name, DatabaseConf
   std::optional<DatabaseLease> lease;
   if (entry->state == Entry::State::running) lease = DatabaseLease(entry);
   HG_CO_TRY(DatabaseEntry stored, co_await catalog_.update(name, std::move(config)));
-  if (lease) co_return co_await lease->database().reconfigure(std::move(stored.config));
-  forget(*entry);  // the next request tries again with the new configuration
-  co_return Result<void>();
+  if (!lease) {
+    forget(*entry);  // the next request tries again with the new configuration
+    co_return Result<void>();
+  }
+  const auto applied = co_await lease->database().reconfigure(std::move(stored.config));
+  if (applied || applied.error().code == Errc::invalid_argument) co_return applied;
+  log(LogLevel::error, "database.reconfigure_failed",
+      {{"database", entry->name},
+       {"error", std::string(to_string(applied.error().code))},
+       {"context", applied.error().context}});
+  lease.reset();
+  background_.spawn(restart(entry));
+  co_return Error{Errc::unavailable,
+                  "the configuration is stored; the database is started anew with it"};
 }
 
 Task<Result<std::vector<std::string>>> DatabaseDirectory::list() {

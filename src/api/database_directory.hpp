@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "base/signal.hpp"
 #include "base/task.hpp"
+#include "base/task_scope.hpp"
 #include "changes/changes_source.hpp"
 #include "changes/feed_hub.hpp"
 #include "database/catalog.hpp"
@@ -17,10 +19,10 @@ namespace headgate {
 
 class DatabaseLease;
 
-/// The running databases of one front end, by name. A database is started by the first request for
-/// it: a thousand idle ones cost nothing. One that cannot start fails its own requests and is tried
-/// again later; the others go on.
-/// Confined to its executor. The environment and buckets must outlive it. Destroy it after stop().
+/// The running databases of one front end, by name. start_all() starts them, a few at a time; a
+/// request starts the one that it needs at once. One that cannot start fails its own requests and
+/// is tried again, by requests and in the background; the others go on. Confined to its executor.
+/// The environment and buckets must outlive it. Destroy it after stop().
 class DatabaseDirectory {
  public:
   struct Dependencies {
@@ -34,17 +36,22 @@ class DatabaseDirectory {
 
   /// Opens the catalog; call once, first. Returns the server's uuid, constant for the store.
   Task<Result<std::string>> open();
+  /// Starts all databases in the background, so that what a crash left is repaired before anybody
+  /// asks. REQUIRES: open().
+  void start_all();
   /// Ends all feeds, waits for all leases, stops all databases. Nothing can be found any more.
   Task<void> stop();
 
   /// The running database of that name; suspends while it starts.
   /// Errors: not_found "Database does not exist"; unavailable with the reason why it cannot start.
   Task<Result<DatabaseLease>> find(std::string name);
-  /// Errors: as DatabaseCatalog::create(); a database that was made but does not start is made.
+  /// Errors: as DatabaseCatalog::create(); a database that was made but does not start is made, and
+  /// started later.
   Task<Result<void>> create(std::string name, DatabaseConfig config);
   /// Ends the database's feeds, waits for its requests, deletes it. Errors: not_found, unavailable.
   Task<Result<void>> remove(std::string name);
-  /// Stores and applies another configuration. Errors: as DatabaseCatalog::update().
+  /// Stores and applies another configuration. Errors: as DatabaseCatalog::update(); unavailable if
+  /// it is stored but cannot be applied: then the database is started anew with it.
   Task<Result<void>> reconfigure(std::string name, DatabaseConfig config);
   /// Names of all databases, in order.
   Task<Result<std::vector<std::string>>> list();
@@ -63,12 +70,20 @@ class DatabaseDirectory {
   Task<Result<std::shared_ptr<Entry>>> entry_of(std::string name);
   Task<void> start(std::shared_ptr<Entry> entry);
   Task<void> close(std::shared_ptr<Entry> entry);
+  Task<void> drain(std::shared_ptr<Entry> entry);
+  Task<void> restart(std::shared_ptr<Entry> entry);
+  Task<void> start_listed();
+  Task<void> start_until_running(std::vector<std::string> names);
+  Task<void> start_in_turn(std::vector<std::string>& names, std::vector<std::string>& failed);
+  Task<void> pause(std::chrono::nanoseconds duration);
   void forget(const Entry& entry);
 
   Dependencies dependencies_;
   DatabaseCatalog catalog_;
   std::map<std::string, std::shared_ptr<Entry>> entries_;
   bool is_stopping_ = false;
+  Signal stopping_;
+  TaskScope background_;
 };
 
 /// Keeps a database running while a request uses it. Feeds end by themselves when it is to stop;

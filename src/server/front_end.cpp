@@ -63,7 +63,9 @@ Task<Result<void>> FrontEnd::start() {
   public_server_ = std::make_unique<HttpServer>(
       environment_, options_of(config_.public_port, config_, bodies_), *public_handler_);
   HG_CO_CHECK(co_await start_admin_port());
-  co_return start_server(*public_server_, "public", config_.public_port);
+  HG_CO_CHECK(start_server(*public_server_, "public", config_.public_port));
+  databases_.start_all();
+  co_return Result<void>();
 }
 
 Task<Result<void>> FrontEnd::start_admin_port() {
