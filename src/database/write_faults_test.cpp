@@ -225,8 +225,9 @@ TEST_F(WriteFaultsTest, ARevocationIsTriedAgain) {
 TEST_F(WriteFaultsTest, AGrantIsAcknowledgedWhenTheCacheWriterHasFinishedIt) {
   put_user("ann");
   bucket_.inject(
-      {.matches = writes_of_kind(KeyKind::block), .code = Errc::unavailable, .times = 3});
+      {.matches = writes_of_kind(KeyKind::block), .code = Errc::unavailable, .times = 6});
   const std::string rev = put_ok("g", R"({"grant":{"users":"ann","channels":"news"}})");
+  EXPECT_EQ(db_->writer().statistics().unfinished, 1u);
   EXPECT_TRUE(user("ann")->access.can_read_channel("news"));
   lose_replies(FaultBucket::Moment::after);
   put_ok("g", "{}", rev);
@@ -244,12 +245,14 @@ TEST_F(WriteFaultsTest, AGrantThatIsSupersededAtOnceIsAcknowledged) {
     const std::string grant = R"({"grant":{"users":"ann","channels":")" + id + "\"}}";
     bucket_.hold_feeds();
     bucket_.inject(
-        {.matches = writes_of_kind(KeyKind::block), .code = Errc::unavailable, .times = 3});
+        {.matches = writes_of_kind(KeyKind::block), .code = Errc::unavailable, .times = 6});
+    const std::uint64_t unfinished = db_->writer().statistics().unfinished;
     std::vector<Task<Result<WriteAnswer>>> tasks;
     tasks.push_back(db_->writer().write_one(admin(), item(id, grant)));
     tasks.push_back(supersede(id, keeps_grant ? grant : "{}"));
     for (const auto& answer : env_.run(when_all(env_, std::move(tasks))))
       EXPECT_TRUE(answer) << id << ": " << answer.error().context;
+    EXPECT_EQ(db_->writer().statistics().unfinished, unfinished + 1);
     EXPECT_EQ(user("ann")->access.can_read_channel(id), keeps_grant);
   }
 }
