@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bucket/rocksdb/database_dropper.hpp"
 
+#include <memory>
+
 #include "base/log.hpp"
 #include "bucket/rocksdb/engine.hpp"
 
@@ -37,29 +39,19 @@ void DatabaseDropper::run() {
     if (is_stopping_) return;
     const DatabaseId database = engine_.dropped.any().value();
     lock.unlock();
-    const bool is_done = compact(database);
+    const bool is_done = give_back(database);
     lock.lock();
     if (!is_done) arrived_.wait_for(lock, kRetryInterval, [this] { return is_stopping_.load(); });
   }
 }
 
-/// Rewrites the files that hold the database's keys, which leaves them out (ReclaimFilter).
-bool DatabaseDropper::compact(DatabaseId database) {
+bool DatabaseDropper::give_back(DatabaseId database) {
   const auto open = engine_.hold_open();
   if (!open) return false;
-  const std::string begin = database_prefix(database);
-  const std::string end = database_end(database);
-  const rocksdb::Slice from(begin);
-  const rocksdb::Slice to(end);
-  rocksdb::CompactRangeOptions options;
-  options.exclusive_manual_compaction = false;
-  // Also files that a compaction made which began before the drop.
-  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-  rocksdb::Status status;
+  auto status = reclaim(*engine_.feed, database);
   for (rocksdb::ColumnFamilyHandle* family : engine_.families) {
-    if (status.ok()) status = engine_.db->CompactRange(options, family, &from, &to);
+    if (status.ok()) status = reclaim(*family, database);
   }
-  if (status.ok()) status = engine_.db->CompactRange(options, engine_.feed, &from, &to);
   if (status.ok()) {
     const std::lock_guard log_lock(engine_.log_mutex);
     status = engine_.log_status;
@@ -71,6 +63,28 @@ bool DatabaseDropper::compact(DatabaseId database) {
   if (!status.ok() && !is_stopping_)
     log(LogLevel::warning, "store.drop_failed", {{"status", status.ToString()}});
   return status.ok();
+}
+
+/// Rewrites the files that hold the database's keys, which leaves them out (ReclaimFilter), until
+/// none is left: a compaction that began before the drop may put some where ours has been.
+rocksdb::Status DatabaseDropper::reclaim(rocksdb::ColumnFamilyHandle& family, DatabaseId database) {
+  const std::string begin = database_prefix(database);
+  const std::string end = database_end(database);
+  const rocksdb::Slice from(begin);
+  const rocksdb::Slice to(end);
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  rocksdb::ReadOptions within;
+  within.iterate_upper_bound = &to;
+  while (true) {
+    if (is_stopping_) return rocksdb::Status::Aborted("the store is closed");
+    const auto status = engine_.db->CompactRange(options, &family, &from, &to);
+    if (!status.ok()) return status;
+    const std::unique_ptr<rocksdb::Iterator> left(engine_.db->NewIterator(within, &family));
+    left->Seek(from);
+    if (!left->Valid()) return left->status();
+  }
 }
 
 }  // namespace headgate

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <rocksdb/db.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -26,7 +28,8 @@ class DatabaseDropper {
 
  private:
   void run();
-  bool compact(DatabaseId database);
+  bool give_back(DatabaseId database);
+  rocksdb::Status reclaim(rocksdb::ColumnFamilyHandle& family, DatabaseId database);
 
   RocksEngine& engine_;
   std::mutex mutex_;

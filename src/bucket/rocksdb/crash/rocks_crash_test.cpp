@@ -136,6 +136,7 @@ class RocksCrashTest : public testing::Test {
     for (std::uint16_t& database : databases_) database = next_database_++;
   }
 
+  std::mt19937_64 random_;
   std::uint64_t pick(std::uint64_t below) { return random_() % below; }
 
   /// Rounds until the time is over.
@@ -252,7 +253,6 @@ class RocksCrashTest : public testing::Test {
   DurableFiles files_{store_, shadows_};
   CrashJudge judge_;
   std::optional<SharedFile<CrashRecord>> record_;
-  std::mt19937_64 random_;
   End last_end_ = End::power_lost;
   std::uint64_t round_ = 0;
   std::uint64_t next_id_ = 1;
@@ -272,6 +272,16 @@ TEST_F(RocksCrashTest, WhatIsDurableOutlivesAPowerFailure) {
     const Stop stops[] = {Stop::kill, Stop::kill, Stop::kill_while_closing, Stop::order};
     run_process({}, stops[pick(4)], pick(4) == 0 ? End::killed : End::power_lost);
   });
+}
+
+class NewStoreTest : public RocksCrashTest, public testing::WithParamInterface<int> {};
+INSTANTIATE_TEST_SUITE_P(Several, NewStoreTest, testing::Range(0, 6));
+
+// Of a new store the directory and the first files have to be durable, too.
+TEST_P(NewStoreTest, OutlivesAPowerFailure) {
+  set_log_level(LogLevel::critical);
+  random_.seed(first_seed + static_cast<std::uint64_t>(GetParam()));
+  for (int i = 0; i < 3; ++i) run_process({}, Stop::kill, End::power_lost);
 }
 
 TEST_F(RocksCrashTest, WhatIsDurableOutlivesFailuresOfTheDisk) {
