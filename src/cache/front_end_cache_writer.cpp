@@ -108,9 +108,12 @@ Task<bool> FrontEndCacheWriter::is_mine(SequenceDocument document) {
 
 Task<Result<void>> FrontEndCacheWriter::raise_access_counter() {
   Errc last = Errc::unavailable;
+  // Not by an old master alone (F11): readers elsewhere would not hear of it (I7).
+  WriteOptions options;
+  if (space_.is_shared()) options.durability = Durability::replicated;
   for (int attempt = 0; attempt < kAccessCounterAttempts; ++attempt) {
-    const Reply raised =
-        co_await space_.bucket.increment(space_.access_counter_key(), 1, {}, space_.deadline());
+    const Reply raised = co_await space_.bucket.increment(space_.access_counter_key(), 1, options,
+                                                          space_.deadline());
     if (raised.ok()) co_return Result<void>();
     last = raised.status;
     if (last != Errc::timeout_unknown_outcome) break;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/buggify.hpp"
 #include "changes/changes_position.hpp"
 #include "changes/channel_plan.hpp"
 #include "changes/page_merge.hpp"
@@ -62,6 +63,7 @@ class ChangesFeed::State {
   bool is_over() const { return is_interrupted_ || hub_.is_stopped(); }
 
   Task<Result<PassStart>> begin_pass();
+  void follow_epochs(const PassStart& start);
   Task<Result<void>> load_reader(PassStart pass);
   FeedHub::Interest interest() const;
   Task<Result<Outcome>> pass();
@@ -93,6 +95,7 @@ class ChangesFeed::State {
   std::optional<std::uint64_t> remaining_;
 
   // Of the last pass.
+  Epoch epoch_;
   Sequence stable_;
   std::uint64_t seen_ = 0;
   bool is_registered_ = false;  // for what the reader sees now
@@ -162,6 +165,17 @@ Task<Result<PassStart>> ChangesFeed::State::begin_pass() {
   co_return Errc::unavailable;
 }
 
+// R17: a place of an older epoch, also one that this feed has come to itself, is continued from the
+// floors of those that began since.
+void ChangesFeed::State::follow_epochs(const PassStart& start) {
+  if (start.record->epoch == epoch_ || !HG_RULE("R17")) return;
+  epoch_ = start.record->epoch;
+  const SequenceId from = start.record->epochs.resume(position_.id());
+  if (from == position_.id()) return;
+  HG_PROBE("B2 token continues from the floor");
+  position_ = ChangesPosition(from);
+}
+
 // --- One pass ------------------------------------------------------------------------------------
 
 Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
@@ -169,6 +183,7 @@ Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
   if (!has_begun_ && options_.is_since_now)
     position_ = ChangesPosition(SequenceId{Sequence(), Sequence(), start.stable});
   has_begun_ = true;
+  follow_epochs(start);
   position_.begin_pass(start.stable);
   const ChannelPlan plan = plan_channels(channels_, position_, start.stable);
   HG_CO_TRY(const auto pages, co_await source_.cache_reader().read(

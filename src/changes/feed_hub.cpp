@@ -162,8 +162,9 @@ Task<void> FeedHub::poll(ChangesSource& source) {
 
 Task<Result<void>> FeedHub::poll_once(ChangesSource& source) {
   HG_CO_TRY(const PassStart pass, co_await source.cache_reader().start_pass());
-  if (pass.record->cache_histories != polled_histories_) {
+  if (pass.record->cache_histories != polled_histories_ || pass.record->epoch != polled_epoch_) {
     polled_histories_ = pass.record->cache_histories;
+    polled_epoch_ = pass.record->epoch;
     wake_all();
   }
   if (pass.stable > stable_) stable_advanced(pass.stable, {});

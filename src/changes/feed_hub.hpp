@@ -110,6 +110,7 @@ class FeedHub final : public ChangeListener {
   Sequence stable_;
   bool has_star_channel_ = true;
   std::vector<HistoryId> polled_histories_;
+  Epoch polled_epoch_;
   std::size_t polled_bucket_ = 0;
   Statistics statistics_;
   bool is_stopped_ = false;

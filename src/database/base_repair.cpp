@@ -41,13 +41,13 @@ Result<StoredRepair::Moved> StoredRepair::move(const Key& key, std::string_view 
     std::set<Sequence> lost(unlisted.begin(), unlisted.end());
     lost.insert(envelope.sequence);
     headgate::resequence(envelope, lost, to);
-    prune_recent(envelope, context_.stable());
+    prune_recent(envelope, context_.forgettable());
     return Moved{encode_envelope(envelope),
                  feed_record_of(DocId(key.name), envelope, context_.config->star_channel)};
   }
   HG_TRY(PrincipalEnvelope envelope, PrincipalEnvelope::decode(bytes));
   HG_TRY(const PrincipalName name, PrincipalName::parse(key.name));
-  envelope.advance(to, context_.stable());
+  envelope.advance(to, context_.forgettable());
   return Moved{envelope.encode(), envelope.feed_record(name)};
 }
 

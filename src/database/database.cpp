@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "database/database.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace headgate {
 namespace {
 
 constexpr std::size_t kCountPage = 1'000;
+constexpr std::chrono::seconds kLookEvery{1};
 
 bool same_cache(const DatabaseConfig& a, const DatabaseConfig& b) {
-  return a.cache_writes == b.cache_writes && a.gap_timeout == b.gap_timeout && a.poll == b.poll;
+  return a.cache_writes == b.cache_writes && a.gap_timeout == b.gap_timeout && a.poll == b.poll &&
+         a.stable_durability == b.stable_durability;
 }
 
 }  // namespace
@@ -18,8 +21,11 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
     : name_(std::move(entry.name)),
       base_(dependencies.base),
       listener_(dependencies.listener),
-      space_{dependencies.environment, dependencies.cache, entry.id, entry.config.cache_settings()},
-      allocator_(dependencies.environment, dependencies.base, dependencies.cache, entry.id),
+      space_{dependencies.environment, dependencies.cache, entry.id, entry.config.cache_settings(),
+             dependencies.deployment},
+      allocator_(dependencies.environment, dependencies.base, dependencies.cache, entry.id,
+                 {.deployment = dependencies.deployment,
+                  .generation_changed = [this](std::uint32_t g) { space_.generation = g; }}),
       reader_(space_, allocator_),
       front_end_(space_, reader_, dependencies.listener),
       context_{dependencies.environment,
@@ -29,7 +35,7 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
                allocator_,
                front_end_,
                reader_,
-               [this] { return stable(); },
+               [this] { return forgettable(); },
                std::make_shared<const DatabaseConfig>(std::move(entry.config)),
                nullptr},
       writer_(context_),
@@ -37,7 +43,8 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
       local_documents_(context_),
       principals_(context_),
       repair_(context_),
-      reconfigured_(dependencies.environment) {}
+      reconfigured_(dependencies.environment),
+      tasks_(dependencies.environment) {}
 
 Database::~Database() = default;
 
@@ -45,18 +52,21 @@ Task<Result<void>> Database::start() {
   HG_CO_TRY(context_.sync_function,
             co_await make_sync_function(context_.environment, context_.config->sync));
   HG_CO_CHECK(co_await allocator_.open());
+  if (space_.is_shared()) co_return Result<void>();
   co_return co_await start_cache_writer();
 }
 
 Task<void> Database::stop() {
   co_await stop_cache_writer();
+  co_await tasks_.join();
   co_await allocator_.close();
 }
 
 Task<Result<void>> Database::start_cache_writer() {
-  HG_ASSERT(!cache_writer_);
-  cache_writer_ = std::make_unique<CacheWriter>(CacheWriter::Dependencies{
-      space_, base_, allocator_, front_end_, reader_, repair_, listener_});
+  HG_ASSERT(!cache_writer_ || !cache_writer_->statistics().is_in_charge);
+  if (!cache_writer_)
+    cache_writer_ = std::make_unique<CacheWriter>(CacheWriter::Dependencies{
+        space_, base_, allocator_, front_end_, reader_, repair_, listener_});
   auto started = co_await cache_writer_->start();
   if (!started) cache_writer_.reset();
   co_return started;
@@ -91,8 +101,10 @@ Task<Result<void>> Database::apply(DatabaseConfig config) {
   // The guest's rights may have changed: passes that begin now ask again.
   HG_CO_CHECK(co_await front_end_.raise_access_counter());
   if (same_cache(*before, *after)) co_return Result<void>();
+  const bool has_cache_writer = cache_writer_ != nullptr;
   co_await stop_cache_writer();
   space_.settings = after->cache_settings();
+  if (!has_cache_writer) co_return Result<void>();
   co_return co_await start_cache_writer();
 }
 
@@ -112,7 +124,27 @@ Task<Result<std::uint64_t>> Database::count_documents() {
 }
 
 Sequence Database::stable() const {
-  return cache_writer_ ? cache_writer_->stable() : last_statistics_.stable;
+  const Sequence own = cache_writer_ ? cache_writer_->stable() : last_statistics_.stable;
+  const auto read = space_.is_shared() ? reader_.record() : nullptr;
+  return read ? std::max(own, read->stable) : own;
+}
+
+// A node that only writes has nobody who reads the stable record: it is looked at now and then.
+Sequence Database::forgettable() {
+  if (!space_.is_shared()) return stable();
+  const TimePoint now = context_.environment.now();
+  if (tasks_.size() == 0 && now >= last_look_ + kLookEvery) {
+    last_look_ = now;
+    tasks_.spawn(look_at_stable());
+  }
+  const auto read = reader_.record();
+  return read ? read->durable_floor : Sequence();
+}
+
+Task<void> Database::look_at_stable() {
+  // What fails now is looked at again by a later write.
+  const auto looked = co_await reader_.start_pass();
+  (void)looked;
 }
 
 CacheWriter::Statistics Database::cache_writer_statistics() const {

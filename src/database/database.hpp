@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.hpp"
 #include "base/signal.hpp"
 #include "base/task.hpp"
+#include "base/task_scope.hpp"
 #include "cache/cache_writer.hpp"
 #include "database/all_docs.hpp"
 #include "database/base_repair.hpp"
@@ -20,8 +22,9 @@
 namespace headgate {
 
 /// One running database: owns its sequences, channel cache and stores, and runs its cache writer.
-/// One object for each database of a process. Confined to its executor; the environment, buckets
-/// and listener must outlive it. Whoever uses it must be done before stop().
+/// One object for each database of a process. In a cluster every node has one, and some of them are
+/// candidates for the cache writer's role: see start_cache_writer(). Confined to its executor; the
+/// environment, buckets and listener must outlive it. Whoever uses it must be done before stop().
 class Database {
  public:
   struct Dependencies {
@@ -29,13 +32,14 @@ class Database {
     Bucket& base;
     Bucket& cache;  ///< may be the same as base
     ChangeListener& listener;
+    Deployment deployment = Deployment::single_process;
   };
 
   Database(Dependencies dependencies, DatabaseEntry entry);
   ~Database();
 
-  /// Compiles the sync function, opens the sequences, takes over the cache and publishes stable.
-  /// Before it has succeeded nothing else may be called.
+  /// Compiles the sync function and opens the sequences; in a single process takes over the cache
+  /// and publishes stable. Before it has succeeded nothing else may be called.
   /// Errors: invalid_argument (sync function), unavailable, corrupted, unsupported, no_space.
   Task<Result<void>> start();
   /// Publishes what was written, ends the background work, gives unused sequences back.
@@ -46,7 +50,9 @@ class Database {
   /// star_channel differ, sync function), unavailable (the cache writer did not start again).
   Task<Result<void>> reconfigure(DatabaseConfig config);
 
-  /// Ends and starts the cache writer alone; meanwhile writes go on and stable stands still.
+  /// Ends and starts the cache writer alone; meanwhile writes go on and stable stands still. In a
+  /// cluster starting takes the role over from whoever has it; one that was replaced itself
+  /// (CacheWriter::Statistics::is_in_charge) may be started again. Calls do not overlap.
   Task<void> stop_cache_writer();
   Task<Result<void>> start_cache_writer();
 
@@ -71,12 +77,16 @@ class Database {
   Sequence highest() const { return allocator_.highest(); }
   /// The last stable sequence that this node knows of; start_pass() reads the published one.
   Sequence stable() const;
+  /// Why the database has stopped for good (D): every request fails with it. Absent: it has not.
+  const std::optional<Error>& failure() const { return allocator_.failure(); }
 
   CacheWriter::Statistics cache_writer_statistics() const;
   FrontEndCacheWriter::Statistics front_end_statistics() const { return front_end_.statistics(); }
 
  private:
   Task<Result<void>> apply(DatabaseConfig config);
+  Sequence forgettable();
+  Task<void> look_at_stable();
 
   std::string name_;
   Bucket& base_;
@@ -95,6 +105,8 @@ class Database {
   CacheWriter::Statistics last_statistics_;
   bool is_reconfiguring_ = false;
   Signal reconfigured_;
+  TimePoint last_look_{};
+  TaskScope tasks_;
 };
 
 }  // namespace headgate

@@ -17,11 +17,14 @@ Error wrong(std::string_view what) {
   return {Errc::invalid_argument, std::string(what)};
 }
 
-template <class T>
-using Names = std::array<std::pair<std::string_view, T>, 2>;
+template <class T, std::size_t N = 2>
+using Names = std::array<std::pair<std::string_view, T>, N>;
 
-constexpr Names<Durability> kDurabilities{
-    {{"memory", Durability::memory}, {"disk", Durability::disk}}};
+constexpr Names<Durability, 3> kDurabilities{{{"memory", Durability::memory},
+                                              {"disk", Durability::disk},
+                                              {"replicated", Durability::replicated}}};
+constexpr Names<StableDurability> kStableDurabilities{
+    {{"none", StableDurability::none}, {"replicated", StableDurability::replicated}}};
 constexpr Names<ReadMode> kReadModes{
     {{"available", ReadMode::available}, {"stable", ReadMode::stable}}};
 constexpr Names<BlockFormat> kBlockFormats{
@@ -29,21 +32,27 @@ constexpr Names<BlockFormat> kBlockFormats{
 constexpr Names<CacheWrites> kCacheWrites{
     {{"frontend", CacheWrites::frontend}, {"feed", CacheWrites::feed}}};
 
-template <class T>
-Result<void> read_name(const JsonView& value, const Names<T>& names, T& into) {
+template <class T, std::size_t N>
+Result<void> read_name(const JsonView& value, const Names<T, N>& names, T& into) {
   const auto text = value.as_string();
   for (const auto& [name, meaning] : names) {
     if (text != name) continue;
     into = meaning;
     return {};
   }
-  return wrong("must be \"" + std::string(names[0].first) + "\" or \"" +
-               std::string(names[1].first) + "\"");
+  std::string known;
+  for (std::size_t i = 0; i < N; ++i) {
+    if (i > 0) known += i + 1 < N ? ", " : " or ";
+    known += "\"" + std::string(names[i].first) + "\"";
+  }
+  return wrong("must be " + known);
 }
 
-template <class T>
-std::string_view name_of(const Names<T>& names, T value) {
-  return value == names[0].second ? names[0].first : names[1].first;
+template <class T, std::size_t N>
+std::string_view name_of(const Names<T, N>& names, T value) {
+  for (const auto& [name, meaning] : names)
+    if (meaning == value) return name;
+  return names[0].first;
 }
 
 Result<void> read_bool(const JsonView& value, bool& into) {
@@ -167,6 +176,10 @@ constexpr Field<Config> kFields[] = {
     {"star_channel", [](const JsonView& v, Config& c) { return read_bool(v, c.star_channel); }},
     {"cache_writes",
      [](const JsonView& v, Config& c) { return read_name(v, kCacheWrites, c.cache_writes); }},
+    {"stable_durability",
+     [](const JsonView& v, Config& c) {
+       return read_name(v, kStableDurabilities, c.stable_durability.emplace());
+     }},
     {"gap_timeout_ms",
      [](const JsonView& v, Config& c) {
        return read_milliseconds(v, {0, 3'600'000}, c.gap_timeout);
@@ -191,6 +204,8 @@ void print_cache(JsonWriter& out, const DatabaseConfig& config) {
   out.key("block_capacity").number(std::uint64_t{config.block_capacity});
   out.key("star_channel").boolean(config.star_channel);
   out.key("cache_writes").string(name_of(kCacheWrites, config.cache_writes));
+  if (config.stable_durability)
+    out.key("stable_durability").string(name_of(kStableDurabilities, *config.stable_durability));
   out.key("gap_timeout_ms").number(count_of(config.gap_timeout));
   out.key("poll_ms").number(count_of(config.poll));
 }
@@ -238,6 +253,7 @@ CacheSettings DatabaseConfig::cache_settings() const {
   settings.has_star_channel = star_channel;
   settings.gap_timeout = gap_timeout;
   settings.poll = poll;
+  settings.stable_durability = stable_durability;
   return settings;
 }
 

@@ -45,6 +45,8 @@ struct DatabaseConfig {
   std::uint32_t block_capacity = 1024;
   bool star_channel = true;
   CacheWrites cache_writes = CacheWrites::frontend;
+  /// Absent: as CacheSettings says.
+  std::optional<StableDurability> stable_durability;
   std::chrono::milliseconds gap_timeout{1'000};
   std::chrono::milliseconds poll{250};
 

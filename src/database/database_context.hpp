@@ -25,12 +25,18 @@ struct DatabaseContext {
   SequenceAllocator& allocator;
   FrontEndCacheWriter& front_end;
   CacheReader& reader;
-  /// The last stable sequence that this node knows of.
-  std::function<Sequence()> stable;
+  /// Earlier numbers of a document at or below it may be forgotten: no audit asks for them. In a
+  /// single process the stable sequence, in a cluster the durable floor, as this node knows them.
+  std::function<Sequence()> forgettable;
   std::shared_ptr<const DatabaseConfig> config;
   std::shared_ptr<const SyncFunction> sync_function;
 
   Deadline deadline() const { return space.deadline(); }
+  /// Of a write that may take a right away: acknowledged only when a failover cannot bring the
+  /// right back (I7). A single process has nobody to fail over to.
+  Durability durability_of_rights(Durability otherwise) const {
+    return space.is_shared() ? Durability::replicated : otherwise;
+  }
 };
 
 }  // namespace headgate

@@ -31,7 +31,9 @@ class LocalDocuments {
 
   explicit LocalDocuments(DatabaseContext& context) : context_(context) {}
 
-  /// `id` begins with "_local/". Errors: not_found, unavailable, corrupted.
+  /// `id` begins with "_local/". In a cluster one is absent that was written after a sequence that
+  /// a failover may have lost: whoever pushed up to there pushes again (R18).
+  /// Errors: not_found, unavailable, corrupted.
   Task<Result<Stored>> get(DocId id);
   /// Writes or, if `document.is_deleted`, removes. `document` was parsed with
   /// ParseOptions::is_local. Returns the new revision.
@@ -40,6 +42,8 @@ class LocalDocuments {
   Task<Result<Revision>> put(DocId id, ParsedDocument document);
 
  private:
+  struct Present;
+  Task<Result<Present>> load(DocId id);
   Task<void> renew(DocId id, std::string bytes, Cas cas);
 
   DatabaseContext& context_;

@@ -5,6 +5,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/buggify.hpp"
+
 namespace headgate {
 namespace {
 
@@ -82,6 +84,13 @@ Task<Result<std::vector<PrincipalBuilder::Granted>>> PrincipalBuilder::read_gran
   co_return granted;
 }
 
+// On an unknown history of the base nobody is given anything (I7).
+bool PrincipalBuilder::is_audited(const PassStart& pass, const PrincipalName& name,
+                                  const PrincipalRecords::Stored& stored) const {
+  return !context_.space.is_shared() || !HG_RULE("I7") ||
+         records_.is_of(*pass.record, name, stored);
+}
+
 Task<Result<std::vector<HeldRole>>> PrincipalBuilder::read_roles(PassStart pass, Grants roles,
                                                                  BuiltPrincipal& built,
                                                                  Principal& principal) {
@@ -95,6 +104,8 @@ Task<Result<std::vector<HeldRole>>> PrincipalBuilder::read_roles(PassStart pass,
   std::vector<HeldRole> held;
   if (names.empty()) co_return held;
   HG_CO_TRY(const auto stored, co_await records_.load_many(names));
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (!is_audited(pass, names[i], stored[i])) co_return Errc::rolled_back;
   HG_CO_TRY(const auto granted, co_await read_grants(std::move(pass), std::move(channels)));
   for (std::size_t i = 0; i < names.size(); ++i) {
     built.is_provisional = built.is_provisional || granted[i].is_provisional;
@@ -111,6 +122,7 @@ Task<Result<std::vector<HeldRole>>> PrincipalBuilder::read_roles(PassStart pass,
 Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart pass) {
   const PrincipalName full = PrincipalName::user(name);
   HG_CO_TRY(const PrincipalRecords::Stored stored, co_await records_.load(full));
+  if (!is_audited(pass, full, stored)) co_return Errc::rolled_back;
   if (!stored.is_live()) co_return Error{Errc::not_found, "no such user"};
   HG_CO_TRY(UserRecord user, decode_user(stored.envelope.record));
 

@@ -40,6 +40,8 @@ class PrincipalBuilder {
     DocumentGrants grants;
     bool is_provisional = false;
   };
+  bool is_audited(const PassStart& pass, const PrincipalName& name,
+                  const PrincipalRecords::Stored& stored) const;
   Task<Result<std::vector<Granted>>> read_grants(PassStart pass, std::vector<ChannelId> channels);
   Task<Result<std::vector<HeldRole>>> read_roles(PassStart pass, Grants roles,
                                                  BuiltPrincipal& built, Principal& principal);

@@ -18,6 +18,7 @@ bool is_lost_race(Errc code) {
 
 Result<PrincipalRecords::Stored> stored_of(const Reply& reply) {
   PrincipalRecords::Stored stored;
+  stored.history = reply.history;
   if (reply.status == Errc::not_found) return stored;
   if (!reply.ok()) return Error{Errc::unavailable, "reading a user or role"};
   HG_TRY(stored.envelope, PrincipalEnvelope::decode(reply.bytes));
@@ -46,6 +47,13 @@ Task<Result<std::vector<PrincipalRecords::Stored>>> PrincipalRecords::load_many(
   co_return all;
 }
 
+bool PrincipalRecords::is_of(const StableRecord& audited, const PrincipalName& name,
+                             const Stored& stored) const {
+  const auto partition = context_.base.partition_of(principal_key(context_.id, name)).value();
+  return partition < audited.base_histories.size() &&
+         audited.base_histories[partition] == stored.history;
+}
+
 Task<Result<PrincipalRecords::Written>> PrincipalRecords::write(PrincipalName name, Change change) {
   std::optional<Allocation> held;
   auto written = co_await write_holding(std::move(name), std::move(change), held);
@@ -72,7 +80,7 @@ Task<Result<PrincipalRecords::Written>> PrincipalRecords::write_holding(
       held = *std::move(drawn);
     }
     HG_CO_TRY(auto record, change(present, held->first));
-    stored.envelope.advance(held->first, context_.stable());
+    stored.envelope.advance(held->first, context_.forgettable());
     stored.envelope.is_deleted = record->empty();
     stored.envelope.record = *std::move(record);
     const Reply reply = co_await store(name, stored);
@@ -90,8 +98,8 @@ Task<Result<PrincipalRecords::Written>> PrincipalRecords::write_holding(
 
 Task<Reply> PrincipalRecords::store(PrincipalName name, Stored stored) {
   Key key = principal_key(context_.id, name);
-  // Always on disk: a revocation that was acknowledged must not come back (I7).
-  WriteOptions options{.durability = Durability::disk,
+  // At least on disk: a revocation that was acknowledged must not come back (I7).
+  WriteOptions options{.durability = context_.durability_of_rights(Durability::disk),
                        .feed_entry = stored.envelope.feed_record(name).encode()};
   std::string value = stored.envelope.encode();
   if (stored.cas == Cas())

@@ -21,7 +21,8 @@ class PrincipalRecords {
  public:
   struct Stored {
     PrincipalEnvelope envelope;
-    Cas cas;  ///< 0: there is no value
+    Cas cas;            ///< 0: there is no value
+    HistoryId history;  ///< of its partition in the base bucket
     /// Neither absent nor a tombstone.
     bool is_live() const { return cas != Cas() && !envelope.is_deleted; }
   };
@@ -40,6 +41,9 @@ class PrincipalRecords {
 
   /// Errors: unavailable, corrupted, unsupported.
   Task<Result<Stored>> load(PrincipalName name);
+  /// Whether the record was read under the history that `audited` was published for: on an unknown
+  /// one rights may be older than they were (I7, R15).
+  bool is_of(const StableRecord& audited, const PrincipalName& name, const Stored& stored) const;
   /// In the order of `names`.
   Task<Result<std::vector<Stored>>> load_many(std::vector<PrincipalName> names);
   /// Every number it draws is used, or released (PR 7316 of couchbase/sync_gateway), unless the

@@ -49,7 +49,7 @@ PrincipalStore::PrincipalStore(DatabaseContext& context)
 Task<Result<BuiltPrincipal>> PrincipalStore::find(std::string name, PassStart pass) {
   while (true) {
     const auto cached = cached_.find(name);
-    if (cached != cached_.end() && cached->second.access_counter == pass.access_counter) {
+    if (cached != cached_.end() && cached->second.validity == validity_of(pass)) {
       by_use_.splice(by_use_.begin(), by_use_, cached->second.use);
       co_return cached->second.built;
     }
@@ -65,24 +65,23 @@ Task<Result<BuiltPrincipal>> PrincipalStore::find(std::string name, PassStart pa
 Task<Result<BuiltPrincipal>> PrincipalStore::lead(std::string name, PassStart pass) {
   Leader leader(*this, name, pass.number);
   ++builds_;
-  const std::uint64_t access_counter = pass.access_counter;
+  const Validity validity = validity_of(pass);
   auto built = co_await builder_.build(name, std::move(pass));
   leader.set(built);
-  if (built && !built->is_provisional) remember(name, access_counter, *built);
+  if (built && !built->is_provisional) remember(name, validity, *built);
   co_return built;
 }
 
-void PrincipalStore::remember(const std::string& name, std::uint64_t access_counter,
-                              BuiltPrincipal built) {
+void PrincipalStore::remember(const std::string& name, Validity validity, BuiltPrincipal built) {
   const auto present = cached_.find(name);
   if (present != cached_.end()) {
-    present->second.access_counter = access_counter;
+    present->second.validity = validity;
     present->second.built = std::move(built);
     by_use_.splice(by_use_.begin(), by_use_, present->second.use);
     return;
   }
   by_use_.push_front(name);
-  cached_.emplace(name, Cached{access_counter, std::move(built), by_use_.begin()});
+  cached_.emplace(name, Cached{validity, std::move(built), by_use_.begin()});
   if (cached_.size() <= kCachedMax) return;
   cached_.erase(by_use_.back());
   by_use_.pop_back();

@@ -88,8 +88,18 @@ class PrincipalStore {
   std::uint64_t builds() const { return builds_; }
 
  private:
-  struct Cached {
+  /// What was built is good as long as both are the same: a failover may set the counter back, but
+  /// begins an epoch.
+  struct Validity {
     std::uint64_t access_counter = 0;
+    Epoch epoch;
+    friend bool operator==(const Validity&, const Validity&) = default;
+  };
+  static Validity validity_of(const PassStart& pass) {
+    return {pass.access_counter, pass.record->epoch};
+  }
+  struct Cached {
+    Validity validity;
     BuiltPrincipal built;
     std::list<std::string>::iterator use;
   };
@@ -105,7 +115,7 @@ class PrincipalStore {
   Task<Result<BuiltPrincipal>> find(std::string name, PassStart pass);
   Task<Result<BuiltPrincipal>> lead(std::string name, PassStart pass);
   Task<Result<BuiltPrincipal>> find_now(std::string name);
-  void remember(const std::string& name, std::uint64_t access_counter, BuiltPrincipal built);
+  void remember(const std::string& name, Validity validity, BuiltPrincipal built);
   Task<Result<std::optional<std::string>>> new_password_hash(std::string name,
                                                              std::string password);
 

@@ -39,6 +39,7 @@ class WriteBatch {
     std::optional<SyncOutput> of_winner;  ///< decides channels and grants; none: they stay
     std::vector<Revision> bodies_unused;
     FeedRecord record;
+    bool changes_rights = false;  ///< grants something, or stops granting it
     Reply reply;
   };
   struct Pending {

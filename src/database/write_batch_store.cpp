@@ -129,8 +129,9 @@ void WriteBatch::seal(Pending& pending) {
                                role_grants(*now.of_winner), own.sequence);
   }
   envelope.sequence = own.sequence;
+  now.changes_rights = !own.grants.empty();
   record_sequence(envelope, std::move(own));
-  prune_recent(envelope, context_.stable());
+  prune_recent(envelope, context_.forgettable());
   envelope.time_saved = context_.environment.wall_now();
   now.record = feed_record_of(pending.item.id, envelope, config_->star_channel);
 }
@@ -142,7 +143,10 @@ Task<void> WriteBatch::write_base(Round& round) {
     seal(*pending);
     const Attempt& now = pending->now;
     Key key = document_key(context_.id, pending->item.id);
-    WriteOptions options{.durability = config_->durability, .feed_entry = now.record.encode()};
+    WriteOptions options{.durability = now.changes_rights
+                                           ? context_.durability_of_rights(config_->durability)
+                                           : config_->durability,
+                         .feed_entry = now.record.encode()};
     std::string value = encode_envelope(now.envelope);
     if (now.cas == Cas())
       writes.push_back(operation::Insert{std::move(key), std::move(value), std::move(options)});
