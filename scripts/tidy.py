@@ -45,7 +45,7 @@ ENGINES = (r"bucket/(memory|rocksdb)/", r"src/(bucket|server|sim)/")
 
 # Time, chance and threads come through Environment everywhere else.
 # The limits of a running script are real time by nature.
-ENVIRONMENT_ROOMS = r"src/((base|net|server|bucket/rocksdb)/|access/script_(engine|watchdog)\.)"
+ENVIRONMENT_ROOMS = r"src/((base|net|server|bucket/rocksdb)/|sim/cluster/campaign\.|access/script_(engine|watchdog)\.)"
 ENVIRONMENT = re.compile(
     r"(system|steady|high_resolution)_clock::now|std::j?thread\b|std::async\b|this_thread::|"
     r"std::random_device|std::mt19937|\bs?rand\s*\(|\btime\s*\(\s*(0|NULL|nullptr)|\bgetrandom\s*\(|"

@@ -1,26 +1,219 @@
 // SPDX-License-Identifier: Apache-2.0
+// headgate-sim: runs the real code in simulated clusters full of faults. See src/sim/README.md.
 #include <fmt/format.h>
 
-#include <cstdlib>
+#include <charconv>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
 
 #include "base/log.hpp"
-#include "sim/cluster/sim_run.hpp"
-#include "sim/cluster/swarm.hpp"
+#include "sim/cluster/campaign.hpp"
+#include "sim/cluster/rules.hpp"
 
-int main(int argc, char** argv) {
+namespace headgate {
+namespace {
+
+constexpr std::string_view kUsage =
+    R"(headgate-sim: the real code in simulated clusters full of faults
+
+  --seed N               one seed, with all it has to tell
+  --seeds A-B            these
+  --minutes M            seeds until then, beginning at --seeds or at a fresh one
+  --fresh N              so many that nobody has seen; the first one is printed
+  --script FILE          replays a script, for instance one of tests/regressions
+  --rules all|R3,R4      breaks each of these rules in turn, until a violation shows it
+  --format append|indexed  --mode available|stable  --cache-writes frontend|feed
+  --single               one process on an embedded store instead of a cluster
+  --break RULE           without this rule of docs/fault-model.md; may be given several times
+  --once                 does not run each seed twice
+  --print                prints the script instead of running it
+  --output DIR           where the scripts of violations are written
+  --violations N         ends with so many (10)
+  --workers N  --shrink EVENTS  --quiet  --verbose
+)";
+
+struct Arguments {
+  CampaignOptions campaign;
+  std::optional<std::uint64_t> seed;
+  std::string script;
+  std::vector<std::string> rules;
+  bool is_print = false;
+  bool is_fresh = false;
+  bool is_verbose = false;
+};
+
+template <class Number>
+bool read_number(std::string_view text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool read_seeds(std::string_view text, CampaignOptions& campaign) {
+  const auto dash = text.find('-');
+  if (dash == std::string_view::npos) return read_number(text, campaign.first);
+  return read_number(text.substr(0, dash), campaign.first) &&
+         read_number(text.substr(dash + 1), campaign.last) && campaign.first <= campaign.last;
+}
+
+template <class Enum>
+bool choose(std::string_view text, std::string_view first, std::string_view second,
+            std::optional<Enum>& value) {
+  if (text != first && text != second) return false;
+  value = static_cast<Enum>(text == second);
+  return true;
+}
+
+bool read_rules(std::string_view text, std::vector<std::string>& rules) {
+  if (text == "all") {
+    rules.assign(kRules.begin(), kRules.end());
+    return true;
+  }
+  while (!text.empty()) {
+    const auto comma = std::min(text.find(','), text.size());
+    rules.emplace_back(text.substr(0, comma));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return !rules.empty();
+}
+
+bool read_flag(std::string_view name, Arguments& arguments) {
+  if (name == "--single") arguments.campaign.swarm.is_cluster = false;
+  if (name == "--once") arguments.campaign.is_twice = false;
+  if (name == "--print") arguments.is_print = true;
+  if (name == "--quiet") arguments.campaign.is_progress = false;
+  if (name == "--verbose") arguments.is_verbose = true;
+  return name == "--single" || name == "--once" || name == "--print" || name == "--quiet" ||
+         name == "--verbose";
+}
+
+bool read_option(std::string_view name, std::string_view value, Arguments& arguments) {
+  CampaignOptions& campaign = arguments.campaign;
+  if (name == "--seed") return read_number(value, arguments.seed.emplace());
+  if (name == "--seeds") return read_seeds(value, campaign);
+  if (name == "--minutes") {
+    campaign.minutes.emplace();
+    arguments.is_fresh = campaign.first == 1;
+    return read_number(value, *campaign.minutes);
+  }
+  if (name == "--fresh") {
+    arguments.is_fresh = true;
+    campaign.first = fresh_seed();
+    if (!read_number(value, campaign.last)) return false;
+    campaign.last += campaign.first - 1;
+    return true;
+  }
+  if (name == "--script") arguments.script = value;
+  if (name == "--break") campaign.run.broken_rules.emplace(value);
+  if (name == "--output") campaign.output = value;
+  if (name == "--script" || name == "--break" || name == "--output") return true;
+  if (name == "--rules") return read_rules(value, arguments.rules);
+  if (name == "--violations") return read_number(value, campaign.violations_max);
+  if (name == "--workers") return read_number(value, campaign.workers);
+  if (name == "--shrink") return read_number(value, campaign.shrink_events);
+  if (name == "--format") return choose(value, "append", "indexed", campaign.swarm.format);
+  if (name == "--mode") return choose(value, "available", "stable", campaign.swarm.mode);
+  if (name == "--cache-writes")
+    return choose(value, "frontend", "feed", campaign.swarm.cache_writes);
+  return false;
+}
+
+bool read_arguments(int count, char** texts, Arguments& arguments) {
+  for (int i = 1; i < count; ++i) {
+    if (read_flag(texts[i], arguments)) continue;
+    if (i + 1 == count || !read_option(texts[i], texts[i + 1], arguments)) {
+      fmt::print(stderr, "bad argument: {}\n\n{}", texts[i], kUsage);
+      return false;
+    }
+    ++i;
+  }
+  return true;
+}
+
+int show(const Script& script, const Arguments& arguments) {
+  if (arguments.is_print) {
+    fmt::print("{}", script.print());
+    return 0;
+  }
+  SimRunOptions options = arguments.campaign.run;
+  options.is_verbose = arguments.is_verbose;
+  if (arguments.is_verbose) set_log_level(LogLevel::info);
+  const SimRunResult result = run_script(script, options);
+  const SimRunResult again = run_script(script, arguments.campaign.run);
+  fmt::print("{} events, log {:016x}{}\n", result.steps, result.log_hash,
+             again.log_hash == result.log_hash ? "" : ", NOT the same the second time");
+  for (const auto& [kind, number] : result.operations) fmt::print("  {:>6} {}\n", number, kind);
+  for (const auto& [kind, number] : result.faults) fmt::print("  {:>6} {}\n", number, kind);
+  for (const auto& [name, number] : result.probes) fmt::print("  {:>6} {}\n", number, name);
+  if (result.violation)
+    fmt::print("{} is broken at {} us: {}\n{}", result.violation->invariant,
+               result.violation->when.time_since_epoch().count() / 1'000 - 1'000'000'000,
+               result.violation->what, result.story);
+  return result.violation || again.log_hash != result.log_hash ? 1 : 0;
+}
+
+int replay(const Arguments& arguments) {
+  std::ifstream file(arguments.script);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  auto script = Script::parse(text);
+  if (!file || !script) {
+    fmt::print(stderr, "{}: {}\n", arguments.script,
+               file ? script.error().context : "cannot be read");
+    return 2;
+  }
+  return show(*script, arguments);
+}
+
+// Every rule must be missed, or the checkers see too little.
+int break_rules(const Arguments& arguments) {
+  int unnoticed = 0;
+  fmt::print("{:<8} {:>8}  {}\n", "rule", "seeds", "broken promise");
+  for (const std::string& rule : arguments.rules) {
+    CampaignOptions campaign = arguments.campaign;
+    campaign.run.broken_rules = {rule};
+    campaign.violations_max = 1;
+    campaign.shrink_events = 0;
+    campaign.is_twice = false;
+    campaign.is_progress = false;
+    const CampaignSummary summary = run_campaign(campaign);
+    const bool is_asked = summary.rules_asked.contains(rule);
+    unnoticed += summary.found.empty();
+    fmt::print("{:<8} {:>8}  {}\n", rule, summary.seeds,
+               !summary.found.empty() ? summary.found.front().invariant
+               : is_asked             ? "none: NOT NOTICED"
+                                      : "none: the code does not ask for it");
+    std::fflush(stdout);
+  }
+  return unnoticed == 0 ? 0 : 1;
+}
+
+int campaign(const Arguments& arguments) {
+  CampaignOptions options = arguments.campaign;
+  if (arguments.is_fresh && options.first == 1) options.first = fresh_seed();
+  fmt::print("seeds from {}\n", options.first);
+  std::fflush(stdout);
+  const CampaignSummary summary = run_campaign(options);
+  fmt::print("{}", summary.print());
+  std::vector<std::string> missed;
+  for (const std::string_view probe : kProbes)
+    if (!summary.probes.contains(probe)) missed.emplace_back(probe);
+  if (!missed.empty()) fmt::print("probes not reached:\n  {}\n", fmt::join(missed, "\n  "));
+  const bool is_long = summary.counted >= 1'000 && !arguments.campaign.swarm.is_narrow();
+  return !summary.found.empty() || (is_long && !missed.empty()) ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace headgate
+
+int main(int count, char** texts) {
   using namespace headgate;
   set_log_level(LogLevel::critical);
-  const std::uint64_t first = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 1;
-  const std::uint64_t last = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : first;
-  for (std::uint64_t seed = first; seed <= last; ++seed) {
-    const Script script = draw_script(seed, {.is_cluster = argc > 3});
-    const auto result = run_script(script, {.is_verbose = argc > 4});
-    fmt::print("seed {} steps {} hash {:016x}\n", seed, result.steps, result.log_hash);
-    for (const auto& [kind, count] : result.operations) fmt::print("  {} {}\n", count, kind);
-    for (const auto& [kind, count] : result.faults) fmt::print("  {} {}\n", count, kind);
-    if (result.violation)
-      fmt::print("VIOLATION {} at {}: {}\n{}", result.violation->invariant,
-                 result.violation->when.time_since_epoch().count() / 1'000, result.violation->what,
-                 result.story);
-  }
+  Arguments arguments;
+  if (!read_arguments(count, texts, arguments)) return 2;
+  if (!arguments.script.empty()) return replay(arguments);
+  if (arguments.seed)
+    return show(draw_script(*arguments.seed, arguments.campaign.swarm), arguments);
+  return arguments.rules.empty() ? campaign(arguments) : break_rules(arguments);
 }

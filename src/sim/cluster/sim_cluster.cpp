@@ -67,6 +67,8 @@ DatabaseConfig SimCluster::config() const {
   config.cache_writes = s.cache_writes;
   config.gap_timeout = s.gap_timeout;
   config.poll = s.poll;
+  if (s.stable_durability != Durability::replicated)
+    config.stable_durability = StableDurability::none;
   return config;
 }
 
@@ -99,7 +101,9 @@ void SimCluster::start() {
     run_on(environment_, make_database(environment_, base, cache, config(), entry), kStartLimit);
   }
   HG_ASSERT(entry.has_value());
-  site_.emplace(SimSite{world_, base_, cache(), *entry});
+  site_.emplace(
+      SimSite{world_, base_, cache(), *entry,
+              script_.settings.is_cluster ? Deployment::cluster : Deployment::single_process});
   oracle_ = std::make_unique<Oracle>(world_, base_, cache(), entry->id, script_.settings);
   const std::uint32_t count = script_.settings.is_cluster ? script_.settings.nodes : 1;
   for (std::uint32_t n = 1; n <= count; ++n)
@@ -132,8 +136,7 @@ void SimCluster::heal() {
   base_.heal_all();
   cache().heal_all();
   for (SimNode& node : nodes_) node.start();
-  if (std::none_of(nodes_.begin(), nodes_.end(), [](auto& n) { return n.is_cache_writer(); }))
-    nodes_.front().set_cache_writer(true);
+  for (SimNode& node : nodes_) node.set_cache_writer(&node == &nodes_.front());
 }
 
 // What is still to come, or nothing.

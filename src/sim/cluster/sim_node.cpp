@@ -6,6 +6,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kStartAgain{50};
 constexpr std::chrono::milliseconds kLook{2};
+constexpr std::chrono::milliseconds kAfterReplaced{600};
 
 }  // namespace
 
@@ -33,7 +34,8 @@ void SimNode::start() {
 Task<void> SimNode::run(SimNode& node, SimProcess& process) {
   while (true) {
     process.database = std::make_unique<Database>(
-        Database::Dependencies{process.environment, process.base, process.cache(), process.hub},
+        Database::Dependencies{process.environment, process.base, process.cache(), process.hub,
+                               node.site_.deployment},
         node.site_.entry);
     if (co_await process.database->start()) break;
     process.database.reset();
@@ -42,10 +44,24 @@ Task<void> SimNode::run(SimNode& node, SimProcess& process) {
   process.source = std::make_unique<DatabaseChangesSource>(*process.database);
   process.hub.start(*process.source);
   process.is_serving = true;
+  if (node.site_.deployment == Deployment::cluster) co_await keep_cache_writer(node, process);
 }
 
-void SimNode::set_cache_writer(bool wanted) {
-  is_cache_writer_ = wanted;
+// One that was replaced leaves the other one some time before it takes the role back.
+Task<void> SimNode::keep_cache_writer(SimNode& node, SimProcess& process) {
+  Database& database = *process.database;
+  bool has_begun = false;
+  while (process.is_serving) {
+    const bool is_in_charge = database.cache_writer_statistics().is_in_charge;
+    if (has_begun && !node.is_cache_writer_) {
+      co_await database.stop_cache_writer();
+      has_begun = false;
+    } else if (node.is_cache_writer_ && !is_in_charge) {
+      if (has_begun) co_await process.environment.sleep_for(kAfterReplaced);
+      has_begun = (co_await database.start_cache_writer()).has_value();
+    }
+    co_await process.environment.sleep_for(kStartAgain);
+  }
 }
 
 void SimNode::crash() {

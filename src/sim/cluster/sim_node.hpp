@@ -22,6 +22,7 @@ struct SimSite {
   SimStore& base;
   SimStore& cache;  ///< may be `base`: one log for both
   DatabaseEntry entry;
+  Deployment deployment = Deployment::cluster;
 };
 
 /// One incarnation of a node: the real code on simulated buckets.
@@ -53,8 +54,9 @@ class SimNode {
   void crash();
   /// Ends the process in an orderly way, then calls `then`; a crash meanwhile cuts that short.
   void stop(std::function<void()> then);
-  /// F11: from now on, or from its next start on, it runs a cache writer, or none.
-  void set_cache_writer(bool wanted);
+  /// In a cluster: from now on, or from its next start on, it takes the cache writer's role
+  /// whenever it has not got it (F11), or gives it up.
+  void set_cache_writer(bool wanted) { is_cache_writer_ = wanted; }
   bool is_cache_writer() const { return is_cache_writer_; }
 
   NodeNumber number() const { return number_; }
@@ -64,6 +66,7 @@ class SimNode {
 
  private:
   static Task<void> run(SimNode& node, SimProcess& process);
+  static Task<void> keep_cache_writer(SimNode& node, SimProcess& process);
   static Task<void> end(SimNode& node, SimProcess& process, std::function<void()> then);
   void bury();
 

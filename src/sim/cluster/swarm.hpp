@@ -13,6 +13,9 @@ struct SwarmOptions {
   std::optional<ReadMode> mode = {};
   std::optional<CacheWrites> cache_writes = {};
   std::optional<bool> is_cluster = {};
+
+  /// Not every case of recovery can come up.
+  bool is_narrow() const { return format || mode || cache_writes || is_cluster; }
 };
 
 /// The script of a seed: first which faults exist at all and how strong, then the workload, then
