@@ -90,6 +90,25 @@ TEST_P(CacheLossTest, C2SequenceDocumentsAreLost) {
   EXPECT_THAT(names(*b_, "news", live), SizeIs(2));
 }
 
+// R4b: a front end that drew its number before the failover leaves the entry to the cache writer,
+// or it would fill the hole of a lost dead document while the audit is under way.
+TEST_P(CacheLossTest, C2AZombieDoesNotFillAHole) {
+  start(*a_);
+  const Allocation zombies = allocate(*b_);
+  const Sequence live = put(*b_, "a", {"news"});
+  ASSERT_TRUE(stable_reaches(*a_, live));
+  a_->base.hold_feeds();
+  const auto partition = partition_of_documents();
+  fail_over(cache_store_, partition, cache_store_.operation_count(partition));
+  const auto late = base_write(*b_, "z", {"news"}, zombies);
+  EXPECT_EQ(cache_write(*b_, late), Outcome::left_unfinished);
+  a_->base.release();
+  ASSERT_TRUE(is_audited(*a_));
+  const auto told = names(*b_, "news", live);
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_THAT(told, Contains(testing::StartsWith("z@")));
+}
+
 // I4 in an audit: the earlier numbers of documents are closed, too.
 TEST_P(CacheLossTest, C2EarlierNumbersAreClosed) {
   start(*a_);
