@@ -85,6 +85,7 @@ Task<Result<FeedPositions>> CacheAudit::begin(StableSequence::Found found) {
         BlockSearch::Range{floor, context_.accounting.stable(), highest_});
   report(why);
   if (why.is_new) co_return FeedPositions();
+  if (record.floor_checkpoint != record.checkpoint) HG_PROBE("C5 older checkpoint walked from");
   if (!why.is_emptied) co_return HG_RULE("R12") ? record.floor_checkpoint : record.checkpoint;
   HG_CO_TRY(context_.rebuilt_to, co_await surviving(record.checkpoint));
   co_return FeedPositions();
@@ -143,6 +144,7 @@ Task<Result<bool>> CacheAudit::try_finish() {
   // Grants may have been lost, and the counter that would tell of them (B5): everybody's rights are
   // built anew.
   HG_CO_CHECK(co_await context_.d.front_end.raise_access_counter());
+  HG_PROBE("B5 rights built anew");
   context_.audit_floor.reset();
   context_.blocks.reset();
   context_.rebuilt_to.clear();

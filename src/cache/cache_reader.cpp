@@ -369,7 +369,10 @@ Result<ChannelPage> CacheReader::State::resolve(
       if (!page.awaited) page.awaited = sequences[i];
       continue;
     }
-    if (documents[i]->is_dead) continue;
+    if (documents[i]->is_dead) {
+      HG_PROBE("A3 stray block entry passed over");
+      continue;
+    }
     const Membership member = membership(documents[i]->entry, channel);
     if (member == Membership::none && HG_RULE("R5")) continue;
     page.entries.push_back({sequences[i], member == Membership::removed, documents[i]});

@@ -94,7 +94,10 @@ Judgement judge(const PendingEntry& pending, const KnownDocuments& documents,
     judgement.verdict = context.may_be_at_work ? Verdict::wait : Verdict::repair;
   } else if (is_missing || is_buried || own->is_dead || !is_same_write(pending, *own)) {
     // R9: late, buried or stolen. At or below stable a hole is closed before the document moves.
-    if (is_missing) judgement.absent.push_back(sequence);
+    if (is_missing) {
+      HG_PROBE("C2 hole at or below stable");
+      judgement.absent.push_back(sequence);
+    }
     if (HG_RULE("R9")) judgement.verdict = Verdict::resequence;
   } else if (own->epoch != context.epoch && sequence > context.stable) {
     // R7: written under another epoch; its block entries may be lost. Entered again they do no

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "base/buggify.hpp"
+
 namespace headgate {
 namespace {
 
@@ -58,8 +60,11 @@ Task<std::vector<FrontEndCacheWriter::Outcome>> FrontEndCacheWriter::write(
   // sequence documents say that the work is complete: no crash leaves a grant unnoticed (R5b).
   const bool has_grants = std::any_of(writes.begin(), writes.end(),
                                       [](const CacheWrite& w) { return !w.entry.grants.empty(); });
-  if (is_ready && has_grants) is_ready = (co_await raise_access_counter()).has_value();
-  if (is_ready) {
+  if (is_ready && has_grants && HG_RULE("R5b"))
+    is_ready = (co_await raise_access_counter()).has_value();
+  if (is_ready || !HG_RULE("R1")) {
+    if (HG_BUGGIFY("late sequence document"))
+      co_await space_.environment.sleep_for(std::chrono::milliseconds(1));
     std::vector<SequenceDocument> documents;
     for (CacheWrite& write : writes)
       documents.push_back({false, std::move(write.entry), write.identity, fence.epoch});
@@ -77,7 +82,8 @@ Task<std::vector<FrontEndCacheWriter::Outcome>> FrontEndCacheWriter::write_seque
   for (const SequenceDocument& document : documents) {
     const Key key = space_.sequence_key(document.entry.sequence);
     WriteOptions options;
-    options.if_history = fence.cache_histories->at(space_.bucket.partition_of(key).value());
+    if (HG_RULE("R4b"))
+      options.if_history = fence.cache_histories->at(space_.bucket.partition_of(key).value());
     inserts.push_back(operation::Insert{key, document.encode(), options, {}});
   }
   const auto replies = co_await space_.bucket.pipeline(std::move(inserts), space_.deadline());
@@ -87,7 +93,7 @@ Task<std::vector<FrontEndCacheWriter::Outcome>> FrontEndCacheWriter::write_seque
     bool is_complete = replies[i].ok();
     // R4: what counts is the result of the insert; where that says little, what stands there now.
     if (replies[i].status == Errc::exists || replies[i].status == Errc::timeout_unknown_outcome)
-      is_complete = co_await is_mine(documents[i]);
+      is_complete = !HG_RULE("R4") || co_await is_mine(documents[i]);
     if (!is_complete) continue;
     outcomes[i] = Outcome::complete;
     const Sequence sequence = documents[i].entry.sequence;
@@ -103,7 +109,12 @@ Task<bool> FrontEndCacheWriter::is_mine(SequenceDocument document) {
   const Reply found = co_await space_.bucket.get(space_.sequence_key(sequence), space_.deadline());
   if (!found.ok()) co_return false;
   const auto present = SequenceDocument::decode(sequence, found.bytes);
-  co_return present && !present->is_dead && is_same_write(*present, document);
+  const bool is_mine = present && !present->is_dead && is_same_write(*present, document);
+  if (!is_mine) HG_PROBE("A5 insert refused");
+  if (!is_mine && !HG_RULE("R3"))
+    co_await space_.bucket.replace(space_.sequence_key(sequence), document.encode(), found.cas, {},
+                                   space_.deadline());
+  co_return is_mine;
 }
 
 Task<Result<void>> FrontEndCacheWriter::raise_access_counter() {

@@ -65,6 +65,8 @@ StableRecord StableSequence::largest_of(const Loaded& loaded) const {
     if (loaded.copy && other.generation != loaded.copy->generation) return;
     if (other.stable >= largest.stable) largest = other;
   };
+  const bool has_fallen = loaded.published && loaded.published->stable < record_.stable;
+  if (has_fallen) HG_PROBE("C3 stable record fell back");
   if (record_.token != 0 && HG_RULE("C3")) consider(record_);
   if (loaded.published) consider(*loaded.published);
   largest.token = token;

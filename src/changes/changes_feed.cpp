@@ -179,7 +179,7 @@ void ChangesFeed::State::follow_epochs(const PassStart& start) {
 // --- One pass ------------------------------------------------------------------------------------
 
 Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
-  HG_CO_TRY(const PassStart start, co_await begin_pass());
+  HG_CO_TRY(PassStart start, co_await begin_pass());
   if (!has_begun_ && options_.is_since_now)
     position_ = ChangesPosition(SequenceId{Sequence(), Sequence(), start.stable});
   has_begun_ = true;
@@ -189,6 +189,10 @@ Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
   HG_CO_TRY(const auto pages, co_await source_.cache_reader().read(
                                   start, mode_of_reading(start.stable), plan.queries(),
                                   position_.read_limit(source_.settings().max_early)));
+  // R15, B1: stable was read before anything else of the pass.
+  if (!HG_RULE("B1")) {
+    HG_CO_TRY(start, co_await source_.cache_reader().start_pass());
+  }
   const MergedPages merged = merge_pages(plan, pages);
   Selection selection = select(plan, merged, start.stable);
 
@@ -216,7 +220,7 @@ ReadMode ChangesFeed::State::mode_of_reading(Sequence stable) const {
 
 bool ChangesFeed::State::was_sent(const Change& change) const {
   const auto sent = sent_.find(change.entry().doc_id.text());
-  return sent != sent_.end() && sent->second >= change.sequence();
+  return sent != sent_.end() && sent->second >= change.sequence() && HG_RULE("R17b");
 }
 
 ChangesFeed::State::Selection ChangesFeed::State::select(const ChannelPlan& plan,
@@ -238,6 +242,7 @@ ChangesFeed::State::Selection ChangesFeed::State::select(const ChannelPlan& plan
         options_.active_only && (picked.is_removed || change.entry().is_deleted());
     if (!is_left_out && !was_sent(change)) {
       if (change.sequence() > stable && ++early > early_max) {
+        HG_PROBE("R17b early entries held back");
         selection.is_full = true;
         selection.end = std::max(selection.end, ChangesPlace::ordinary(stable));
         return selection;
@@ -271,7 +276,8 @@ void ChangesFeed::State::trim() {
 // --- Batches -------------------------------------------------------------------------------------
 
 std::size_t ChangesFeed::State::batch_rows() const {
-  const std::size_t most = options_.include_docs ? kBatchDocuments : kBatchRows;
+  std::size_t most = options_.include_docs ? kBatchDocuments : kBatchRows;
+  if (HG_BUGGIFY("batch of one row")) most = 1;
   return remaining_ ? static_cast<std::size_t>(std::min<std::uint64_t>(most, *remaining_)) : most;
 }
 

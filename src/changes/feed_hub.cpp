@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/buggify.hpp"
 #include "changes/changes_source.hpp"
 
 namespace headgate {
@@ -103,7 +104,8 @@ void FeedHub::wake_stable(const ChannelId& id) {
   const auto found = channels_.find(id);
   if (found == channels_.end()) return;
   for (Link* link = found->second.first; link != nullptr; link = link->next)
-    if (link->waiter->wants_stable_ || link->waiter->interest_.mode == ReadMode::stable)
+    if (HG_RULE("R15c") &&
+        (link->waiter->wants_stable_ || link->waiter->interest_.mode == ReadMode::stable))
       wake(*link->waiter);
 }
 
@@ -191,6 +193,7 @@ void FeedHub::compare(const ChannelId& id, std::uint64_t counter) {
   if (found == channels_.end()) return;
   Channel& channel = found->second;
   const bool is_known = channel.counter.has_value();
+  if (is_known && counter < *channel.counter) HG_PROBE("C4 channel counter fell back");
   const bool is_expected = is_known && *channel.counter + channel.announced == counter;
   channel.counter = counter;
   channel.announced = 0;

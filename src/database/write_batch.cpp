@@ -122,6 +122,7 @@ void WriteBatch::take_envelope(Pending& pending, const Reply& reply) {
   pending.now.cas = reply.cas;
   // R2: a number at or below the document's can only be accounted for, no longer used.
   if (pending.held && pending.held->sequence <= pending.now.envelope.sequence && HG_RULE("R2")) {
+    HG_PROBE("R2 number outrun");
     pending.abandoned.push_back(pending.held->sequence);
     pending.held.reset();
   }
