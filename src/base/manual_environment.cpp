@@ -24,6 +24,7 @@ void ManualEnvironment::post(std::coroutine_handle<> coroutine) {
 void ManualEnvironment::post_from_thread(std::function<void()> turn) {
   const std::lock_guard lock(mutex_);
   external_.push_back(std::move(turn));
+  has_threads_ = true;
   arrived_.notify_one();
 }
 
@@ -80,8 +81,8 @@ void ManualEnvironment::drive(Task<void> root, const std::function<bool()>& is_d
   while (!is_done()) {
     if (step()) continue;
     // Another thread may be about to answer: give it a moment before time moves on.
-    wait_for_threads();
-    if (step() || is_done()) continue;
+    if (has_threads_ || time_holders_ > 0 || !timers().next()) wait_for_threads();
+    if (step() || is_done() || time_holders_ > 0) continue;
     if (auto next = timers().next()) {
       now_ = std::max(now_, *next);
       timers().run_due(now_);

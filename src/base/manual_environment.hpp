@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -31,6 +32,11 @@ class ManualEnvironment final : public Environment {
   template <class T>
   T run(Task<T> task);
 
+  /// While somebody holds time, run() waits for other threads, however long they take, instead of
+  /// moving it.
+  void hold_time() { ++time_holders_; }
+  void release_time() { --time_holders_; }
+
  private:
   bool step();
   void wait_for_threads();
@@ -41,10 +47,12 @@ class ManualEnvironment final : public Environment {
   void drive(Task<void> root, const std::function<bool()>& is_done);
 
   TimePoint now_{std::chrono::seconds(1'000)};
+  int time_holders_ = 0;
   std::uint64_t random_state_ = 0x9e3779b97f4a7c15;
   std::deque<std::function<void()>> turns_;
   std::mutex mutex_;
   std::condition_variable arrived_;
+  std::atomic<bool> has_threads_ = false;  // some have posted a turn
   std::deque<std::function<void()>> external_;
 };
 

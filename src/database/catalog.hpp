@@ -53,7 +53,8 @@ class DatabaseCatalog {
   /// star_channel differ), cas_mismatch (somebody else changed it), unavailable.
   Task<Result<DatabaseEntry>> update(std::string name, DatabaseConfig config);
   /// Forgets the database and removes all that it holds, in the background. It must have been
-  /// stopped. Idempotent: not_found once it is gone.
+  /// stopped. Idempotent: not_found once it is gone. Errors: as Bucket::get, nothing done;
+  /// timeout_unknown_outcome: perhaps gone, and remove(), create() or open() will finish the work.
   Task<Result<void>> remove(std::string name);
 
  private:

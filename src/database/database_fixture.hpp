@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -39,11 +40,16 @@ class DatabaseFixture : public testing::Test, public ChangeListener {
     return config;
   }
 
+  /// Makes the bucket that is used instead of the one in memory.
+  using MakeBucket = std::function<std::unique_ptr<Bucket>(ManualEnvironment&)>;
+
   DatabaseFixture() : DatabaseFixture(scripted()) {}
-  explicit DatabaseFixture(DatabaseConfig config, std::size_t partitions = 1)
+  explicit DatabaseFixture(DatabaseConfig config, std::size_t partitions = 1,
+                           const MakeBucket& make_bucket = {})
       : store_(partitions),
         memory_(env_, store_),
-        counting_(memory_),
+        other_(make_bucket ? make_bucket(env_) : nullptr),
+        counting_(other_ ? *other_ : memory_),
         bucket_(env_, counting_),
         catalog_(env_, bucket_, bucket_) {
     EXPECT_TRUE(env_.run(catalog_.open()));
@@ -168,6 +174,7 @@ class DatabaseFixture : public testing::Test, public ChangeListener {
   ManualEnvironment env_;
   MemoryStore store_;
   MemoryBucket memory_;
+  std::unique_ptr<Bucket> other_;
   CountingBucket counting_;
   FaultBucket bucket_;
   DatabaseCatalog catalog_;

@@ -14,6 +14,7 @@ class FaultFeed final : public MutationFeed {
       : bucket_(bucket), inner_(std::move(inner)) {}
 
   Task<Result<std::vector<FeedEntry>>> next(std::size_t limit, Deadline deadline) override {
+    if (bucket_.does_fail_feeds() && bucket_.failed_call()) co_return Errc::unavailable;
     if (!co_await is_open(deadline)) co_return std::vector<FeedEntry>();
     if (kept_.empty()) {
       shown_ = inner_->positions();
@@ -25,7 +26,7 @@ class FaultFeed final : public MutationFeed {
   }
   FeedPositions positions() const override { return kept_.empty() ? inner_->positions() : shown_; }
   Task<Result<FeedPositions>> heads(Deadline deadline) override {
-    if (const auto code = bucket_.failed_call()) co_return *code;
+    if (const auto how = bucket_.failed_call()) co_return how->code;
     co_return co_await inner_->heads(deadline);
   }
 
@@ -53,8 +54,8 @@ void FaultBucket::inject(Fault fault) {
   faults_.push_back(std::move(fault));
 }
 
-void FaultBucket::fail_calls(Errc code, std::size_t skip, std::size_t times) {
-  call_fault_ = Fault{.code = code, .skip = skip, .times = times};
+void FaultBucket::fail_calls(Errc code, std::size_t skip, std::size_t times, Moment moment) {
+  call_fault_ = Fault{.moment = moment, .code = code, .skip = skip, .times = times};
 }
 
 void FaultBucket::release() {
@@ -84,23 +85,26 @@ std::optional<FaultBucket::Strike> FaultBucket::strike(const Operation& operatio
   return std::nullopt;
 }
 
-std::optional<Errc> FaultBucket::failed_call() {
+std::optional<FaultBucket::Strike> FaultBucket::failed_call() {
   if (!call_fault_) return std::nullopt;
   if (call_fault_->skip > 0) {
     --call_fault_->skip;
     return std::nullopt;
   }
-  const Errc code = call_fault_->code;
+  const Strike how{call_fault_->moment, Effect::fail, call_fault_->code};
   if (--call_fault_->times == 0) call_fault_.reset();
   ++struck_;
   changed_.raise();
-  return code;
+  return how;
 }
 
 Task<std::vector<Reply>> FaultBucket::pipeline(std::vector<Operation> operations,
                                                Deadline deadline) {
-  if (const auto code = failed_call())
-    co_return std::vector<Reply>(operations.size(), Reply{.status = *code});
+  if (const auto how = failed_call()) {
+    std::vector<Reply> lost(operations.size(), Reply{.status = how->code});
+    if (how->moment == Moment::after) co_await inner_.pipeline(std::move(operations), deadline);
+    co_return lost;
+  }
   std::vector<Reply> replies;
   std::vector<Operation> run;
   for (Operation& operation : operations) {
@@ -167,13 +171,19 @@ Task<void> FaultBucket::carry_out_late(Operation operation) {
 }
 
 Task<Result<Bucket::ScanPage>> FaultBucket::scan(Scan scan, Deadline deadline) {
-  if (const auto code = failed_call()) co_return *code;
-  co_return co_await inner_.scan(std::move(scan), deadline);
+  const auto how = failed_call();
+  if (how && how->moment == Moment::before) co_return how->code;
+  auto done = co_await inner_.scan(std::move(scan), deadline);
+  if (how) co_return how->code;
+  co_return done;
 }
 
 Task<Result<std::vector<HistoryId>>> FaultBucket::barrier(Deadline deadline) {
-  if (const auto code = failed_call()) co_return *code;
-  co_return co_await inner_.barrier(deadline);
+  const auto how = failed_call();
+  if (how && how->moment == Moment::before) co_return how->code;
+  auto done = co_await inner_.barrier(deadline);
+  if (how) co_return how->code;
+  co_return done;
 }
 
 Result<std::unique_ptr<MutationFeed>> FaultBucket::open_feed(DatabaseId database,
@@ -183,8 +193,11 @@ Result<std::unique_ptr<MutationFeed>> FaultBucket::open_feed(DatabaseId database
 }
 
 Task<Result<void>> FaultBucket::drop_database(DatabaseId database, Deadline deadline) {
-  if (const auto code = failed_call()) co_return *code;
-  co_return co_await inner_.drop_database(database, deadline);
+  const auto how = failed_call();
+  if (how && how->moment == Moment::before) co_return how->code;
+  auto done = co_await inner_.drop_database(database, deadline);
+  if (how) co_return how->code;
+  co_return done;
 }
 
 FaultBucket::Matches of_kind(KeyKind kind) {

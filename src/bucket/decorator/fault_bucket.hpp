@@ -42,9 +42,10 @@ class FaultBucket final : public Bucket {
 
   /// Faults are tried in the order of their injection; the first that strikes is the one.
   void inject(Fault fault);
-  /// Fails whole calls of pipeline, scan, barrier, drop_database and heads alike, before anything
-  /// is done: the next `times` after `skip` of them.
-  void fail_calls(Errc code, std::size_t skip = 0, std::size_t times = 1);
+  /// Fails whole calls of pipeline, scan, barrier, drop_database, heads and, with `unavailable`,
+  /// next alike, before or after they are carried out: the next `times` after `skip` of them.
+  void fail_calls(Errc code, std::size_t skip = 0, std::size_t times = 1,
+                  Moment moment = Moment::before);
   /// Feeds show nothing until release().
   void hold_feeds() { are_feeds_held_ = true; }
   /// Lets go of whatever is held and forgets the faults that hold.
@@ -78,7 +79,11 @@ class FaultBucket final : public Bucket {
   };
 
   std::optional<Strike> strike(const Operation& operation);
-  std::optional<Errc> failed_call();
+  std::optional<Strike> failed_call();
+  bool does_fail_feeds() const {
+    return call_fault_ && call_fault_->code == Errc::unavailable &&
+           call_fault_->moment == Moment::before;
+  }
   Task<Reply> carry_out(Operation operation, Strike how, Deadline deadline);
   Task<Reply> held_before(Operation operation, Deadline deadline);
   Task<bool> wait_for_release(Deadline deadline);
