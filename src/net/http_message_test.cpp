@@ -66,6 +66,7 @@ struct Parsed {
 Parsed parse_in_steps(std::string_view text, std::size_t step, std::size_t max_head = 1024,
                       std::uint64_t max_body = 1000) {
   Parsed parsed;
+  BodyHold unlimited(nullptr);
   RequestParser parser(parsed.request, max_head);
   std::string pending;
   bool is_in_body = false;
@@ -77,7 +78,7 @@ Parsed parse_in_steps(std::string_view text, std::size_t step, std::size_t max_h
     pending.erase(0, taken);
     if (parser.is_stage_done() && !is_in_body && !parser.failure()) {
       is_in_body = true;
-      if (!parser.is_done()) parser.begin_body(max_body);
+      if (!parser.is_done()) parser.begin_body(max_body, unlimited);
     }
     if (parser.is_done() || (taken == 0 && text.empty() && before == pending.size())) break;
   }
