@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/server_config.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <stdexcept>
@@ -12,6 +13,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -145,6 +147,14 @@ Result<void> read_table(const toml::table& table, std::string_view name, const s
   return {};
 }
 
+Result<void> check_address(const std::string& address, std::string_view setting) {
+  in6_addr parsed{};
+  if (inet_pton(AF_INET, address.c_str(), &parsed) == 1) return {};
+  if (inet_pton(AF_INET6, address.c_str(), &parsed) == 1) return {};
+  return Error{Errc::invalid_argument,
+               fmt::format("{}: {} is no numeric IP address", setting, address)};
+}
+
 }  // namespace
 
 Result<void> ServerConfig::read_toml(std::string_view text, const std::string& file) {
@@ -166,13 +176,18 @@ Result<void> ServerConfig::read_toml(std::string_view text, const std::string& f
 }
 
 Result<void> ServerConfig::read_file(const std::string& file) {
+  std::error_code ignored;  // what cannot be looked at cannot be read either
+  const bool is_directory = std::filesystem::is_directory(file, ignored);
   std::ifstream in(file, std::ios::binary);
+  if (is_directory || !in) return Error{Errc::not_found, file + ": cannot be read"};
   std::string text(std::istreambuf_iterator<char>(in), {});
   if (!in) return Error{Errc::not_found, file + ": cannot be read"};
   return read_toml(text, file);
 }
 
 Result<void> ServerConfig::check() const {
+  HG_CHECK(check_address(public_port.address, "public.address (--bind)"));
+  HG_CHECK(check_address(admin_port.address, "admin.address (--admin-bind)"));
   if (admin_login && (admin_login->user.empty() || admin_login->password.empty()))
     return Error{Errc::invalid_argument, "admin: user and password belong together"};
   if (admin_login) {

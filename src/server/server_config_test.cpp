@@ -76,10 +76,27 @@ TEST(ServerConfig, AnAdminPortThatOthersReachNeedsALogin) {
   EXPECT_TRUE(config.check());
 }
 
+TEST(ServerConfig, AddressesAreNumeric) {
+  ServerConfig config;
+  for (const char* address : {"::1", "0.0.0.0", "::", "192.168.1.1"}) {
+    config.public_port.address = address;
+    EXPECT_TRUE(config.check()) << address;
+  }
+  for (const char* address : {"localhost", "127.evil", "1.2.3", "[::1]"}) {
+    config.public_port.address = address;
+    EXPECT_THAT(config.check().error().context, HasSubstr("public.address")) << address;
+    ServerConfig admin;
+    admin.admin_port.address = address;
+    EXPECT_THAT(admin.check().error().context, HasSubstr("admin.address")) << address;
+  }
+}
+
 TEST(ServerConfig, AFileThatIsNotThereIsNamed) {
   ServerConfig config;
-  const auto read = config.read_file("/absent/headgate.toml");
-  EXPECT_THAT(read.error().context, HasSubstr("/absent/headgate.toml"));
+  for (const char* file : {"/absent/headgate.toml", "/"}) {
+    const auto read = config.read_file(file);
+    EXPECT_EQ(read.error().context, std::string(file) + ": cannot be read");
+  }
 }
 
 CommandLine parse(std::vector<const char*> arguments) {
