@@ -160,8 +160,9 @@ Task<void> DatabaseDirectory::start(std::shared_ptr<Entry> entry) {
                                *entry->hub},
         *std::move(stored));
     if (auto started = co_await entry->database->start(); !started) {
-      entry->failure =
-          Error{Errc::unavailable, "the database cannot start: " + started.error().context};
+      const bool is_full = started.error().code == Errc::no_space;
+      entry->failure = Error{is_full ? Errc::no_space : Errc::unavailable,
+                             "the database cannot start: " + started.error().context};
       log(LogLevel::error, "database.start_failed",
           {{"database", entry->name},
            {"error", std::string(to_string(started.error().code))},

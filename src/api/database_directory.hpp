@@ -43,7 +43,8 @@ class DatabaseDirectory {
   Task<void> stop();
 
   /// The running database of that name; suspends while it starts.
-  /// Errors: not_found "Database does not exist"; unavailable with the reason why it cannot start.
+  /// Errors: not_found "Database does not exist"; unavailable with the reason why it cannot start;
+  /// no_space.
   Task<Result<DatabaseLease>> find(std::string name);
   /// Errors: as DatabaseCatalog::create(); a database that was made but does not start is made, and
   /// started later.

@@ -113,6 +113,11 @@ TEST_F(DatabaseDirectoryTest, StoppingWaitsForNoRetry) {
   EXPECT_LT(env_.now() - before, seconds(1));
 }
 
+TEST_F(DatabaseDirectoryTest, AFullDiskIsToldAsThat) {
+  bucket_.inject({.matches = writes_of_kind(KeyKind::stable_copy), .code = Errc::no_space});
+  EXPECT_EQ(find("d0"), Errc::no_space);
+}
+
 TEST_F(DatabaseDirectoryTest, ANewDatabaseThatDoesNotStartIsStartedLater) {
   fail_starts(1);
   EXPECT_EQ(env_.run(directory_->create("late", {})).error().code, Errc::unavailable);

@@ -91,9 +91,13 @@ Task<Result<std::string>> DatabaseCatalog::open() {
 
 Task<Result<std::string>> DatabaseCatalog::server_uuid() {
   const Key key = catalog_key(kServerTag);
+  // First without a write: a server whose disk is full starts all the same.
+  const Reply present = co_await base_.get(key, deadline());
+  if (present.ok()) co_return present.bytes;
   const std::string fresh = hex(environment_.random()) + hex(environment_.random());
   const Reply inserted = co_await base_.insert(key, fresh, on_disk(), deadline());
   if (inserted.ok()) co_return fresh;
+  if (inserted.status == Errc::no_space) co_return Error{inserted.status, "no room for a new one"};
   const Reply found = co_await base_.get(key, deadline());
   if (!found.ok()) co_return Error{found.status, "reading the server's uuid"};
   co_return found.bytes;

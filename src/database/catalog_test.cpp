@@ -39,7 +39,13 @@ TEST_F(CatalogTest, TheServersUuidIsConstant) {
   EXPECT_EQ(uuid.size(), 32u);
   EXPECT_EQ(uuid.find_first_not_of("0123456789abcdef"), std::string::npos);
   DatabaseCatalog again(env_, bucket_, bucket_);
-  EXPECT_EQ(env_.run(again.open()).value(), uuid);
+  bucket_.inject({.matches = writes_of_kind(KeyKind::database), .code = Errc::no_space});
+  EXPECT_EQ(env_.run(again.open()).value(), uuid) << "also on a full disk";
+}
+
+TEST_F(CatalogTest, AFullDiskIsNamedToTheFirstServer) {
+  bucket_.inject({.matches = writes_of_kind(KeyKind::database), .code = Errc::no_space});
+  EXPECT_EQ(env_.run(catalog_.open()).error().code, Errc::no_space);
 }
 
 TEST_F(CatalogTest, DatabasesAreListedByName) {

@@ -57,6 +57,9 @@ FrontEnd::~FrontEnd() = default;
 
 Task<Result<void>> FrontEnd::start() {
   auto uuid = co_await databases_.open();
+  if (!uuid && uuid.error().code == Errc::no_space)
+    co_return Error{Errc::no_space, "the disk of the data directory " + config_.data +
+                                        " is full or nearly so: there is no room for a new store"};
   if (!uuid) co_return Error{uuid.error().code, "cannot read the catalog: " + uuid.error().context};
   services_.uuid = *std::move(uuid);
   public_handler_ = std::make_unique<ApiHandler>(services_);

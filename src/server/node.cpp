@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <iostream>
 
 #include "base/log.hpp"
@@ -41,6 +42,21 @@ void keep_to_descriptor_limit(ServerConfig& config) {
   log(LogLevel::warning, "server.fewer_connections",
       {{"descriptors", std::to_string(limit)}, {"connections", std::to_string(free)}});
   config.max_connections = free;
+}
+
+/// Less room than this on the disk, and the store cannot even be opened.
+constexpr std::uintmax_t kStartBytes = 16u << 20;
+
+/// Empty: there is room, or nobody knows.
+std::string lack_of_room(const std::string& directory) {
+  std::filesystem::path path = std::filesystem::absolute(directory);
+  std::error_code unknown;
+  while (!std::filesystem::exists(path, unknown) && path.has_relative_path())
+    path = path.parent_path();
+  const auto space = std::filesystem::space(path, unknown);
+  if (unknown || space.available >= kStartBytes) return {};
+  return fmt::format("the disk of the data directory {} is full: {} KiB are free, {} are needed",
+                     directory, space.available >> 10, kStartBytes >> 10);
 }
 
 /// One run of the event loop, from start to stop.
@@ -101,6 +117,7 @@ int serve(ServerConfig config, const FrontEndHooks& hooks) {
   SignalWatch::block_signals();
   set_log_level(config.log_level);
   keep_to_descriptor_limit(config);
+  if (const std::string lack = lack_of_room(config.data); !lack.empty()) return fail(lack);
   RocksOptions options;
   options.directory = config.data;
   options.block_cache_bytes = config.block_cache_bytes;
