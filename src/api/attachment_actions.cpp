@@ -127,6 +127,8 @@ Task<Result<void>> put_attachment(ApiCall& call) {
   input.name = change.name;
   input.content_type = call.request().headers.find("Content-Type").value_or("");
   input.data = std::move(call.request().body);
+  if (const auto md5 = call.request().headers.find("Content-MD5"))
+    input.digest = fmt::format("md5-{}", *md5);
   co_return co_await change_attachment(call, std::move(change), 201);
 }
 

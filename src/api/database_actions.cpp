@@ -18,6 +18,14 @@ std::string update_sequence(const Database& database) {
   return SequenceId{database.stable(), Sequence(), database.highest()}.print();
 }
 
+/// What was fixed when the database was made need not be said again.
+void keep_fixed(DatabaseConfig& config, std::string_view body, const DatabaseConfig& present) {
+  const JsonView given = body.empty() ? JsonView() : JsonView(body);
+  if (!given.find("block_format")) config.block_format = present.block_format;
+  if (!given.find("block_capacity")) config.block_capacity = present.block_capacity;
+  if (!given.find("star_channel")) config.star_channel = present.star_channel;
+}
+
 }  // namespace
 
 Task<Result<void>> get_database(ApiCall& call) {
@@ -65,6 +73,8 @@ Task<Result<void>> get_config(ApiCall& call) {
 
 Task<Result<void>> put_config(ApiCall& call) {
   HG_CO_TRY(DatabaseConfig config, DatabaseConfig::parse(call.request().body));
+  if (const auto lease = co_await call.services().databases.find(call.request().path[0]))
+    keep_fixed(config, call.request().body, *lease->database().config());
   HG_CO_CHECK(
       co_await call.services().databases.reconfigure(call.request().path[0], std::move(config)));
   call.respond_json(201, std::string(kOk));

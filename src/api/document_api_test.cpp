@@ -251,6 +251,16 @@ TEST_F(AttachmentApi, AnAttachmentThatAClientHasIsNotSentAgain) {
             200);
 }
 
+TEST_F(AttachmentApi, ADigestThatDoesNotFitIsRefused) {
+  const auto send = [this](const char* md5) {
+    return admin(put, "/db/doc/a", "hello", {{"Content-MD5", md5}, {"Content-Type", "text/plain"}});
+  };
+  for (const char* md5 : {"AAAAAAAAAAAAAAAAAAAAAA==", "x", ""})
+    expect_error(send(md5), 400, "bad_request", md5);
+  expect_error(admin(get, "/db/doc"), 404, "not_found");
+  EXPECT_EQ(send("XUFAKrxLKna5cZ2REBfFkg==").status, 201);
+}
+
 TEST_F(AttachmentApi, RangesAreCut) {
   ASSERT_EQ(admin(put, "/db/doc/a", "0123456789", {{"Content-Type", "text/plain"}}).status, 201);
   const auto range = [this](const char* value) {

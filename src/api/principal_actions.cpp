@@ -57,23 +57,44 @@ Task<Result<void>> write_user(ApiCall& call, std::string name, bool must_be_new)
   co_return Result<void>();
 }
 
-Result<std::set<std::string>> channels_of_role(const JsonView& body, std::string_view name) {
+Result<std::set<std::string>> channel_names(const JsonView& value) {
+  const Error bad{Errc::invalid_argument, "\"admin_channels\" must be a list of names"};
   std::set<std::string> channels;
+  if (!value.is_array() && !value.is_null()) return bad;
+  for (const JsonView& element : value.elements()) {
+    auto channel = element.as_string();
+    if (!channel) return bad;
+    channels.insert(*std::move(channel));
+  }
+  return channels;
+}
+
+/// None: not named.
+Result<std::optional<std::set<std::string>>> channels_of_role(const JsonView& body,
+                                                              std::string_view name) {
+  std::optional<std::set<std::string>> channels;
   for (const JsonView::Member& member : body.members()) {
     if (member.is_named("name")) {
       if (member.value.as_string() != name)
-        return Error{Errc::invalid_argument, "name: differs from the address"};
-    } else if (member.is_named("admin_channels") && member.value.is_array()) {
-      for (const JsonView& element : member.value.elements()) {
-        auto channel = element.as_string();
-        if (!channel) return Error{Errc::invalid_argument, "admin_channels: names are strings"};
-        channels.insert(*std::move(channel));
-      }
+        return Error{Errc::invalid_argument, "\"name\" is not the name in the URL"};
+    } else if (member.is_named("admin_channels")) {
+      HG_TRY(channels, channel_names(member.value));
     } else if (!member.is_named("all_channels")) {
-      return Error{Errc::invalid_argument, member.name() + ": cannot be set like this"};
+      return Error{Errc::invalid_argument,
+                   "\"" + member.name() + "\" is not a known member of a role"};
     }
   }
   return channels;
+}
+
+/// As for users, what is absent stays as it is.
+Task<Result<std::set<std::string>>> present_channels(PrincipalStore& principals, std::string name) {
+  const auto role = co_await principals.get_role(std::move(name));
+  if (!role && role.error().code != Errc::not_found) co_return role.error();
+  std::set<std::string> channels;
+  if (role)
+    for (const auto& [channel, since] : role->admin_channels) channels.insert(channel);
+  co_return channels;
 }
 
 }  // namespace
@@ -103,10 +124,8 @@ Task<Result<void>> get_user(ApiCall& call) {
   write_names(out, "admin_roles", user.admin_roles);
   if (!user.email.empty()) out.key("email").string(user.email);
   out.key("disabled").boolean(user.is_disabled);
-  if (!user.is_disabled) {
-    HG_CO_TRY(const auto principal, co_await principals.load(user.name));
-    write_rights(out, *principal);
-  }
+  HG_CO_TRY(const auto principal, co_await principals.inspect(user.name));
+  write_rights(out, *principal);
   out.end_object();
   call.respond_json(200, std::move(out).text());
   co_return Result<void>();
@@ -145,9 +164,12 @@ Task<Result<void>> get_role(ApiCall& call) {
 Task<Result<void>> put_role(ApiCall& call) {
   HG_CO_TRY(const JsonView body, object_of_body(call.request()));
   const std::string name = name_in_path(call);
-  HG_CO_TRY(std::set<std::string> channels, channels_of_role(body, name));
-  HG_CO_TRY(const UserWrite written,
-            co_await call.database().principals().put_role(name, std::move(channels)));
+  PrincipalStore& principals = call.database().principals();
+  HG_CO_TRY(std::optional<std::set<std::string>> channels, channels_of_role(body, name));
+  if (!channels) {
+    HG_CO_TRY(channels, co_await present_channels(principals, name));
+  }
+  HG_CO_TRY(const UserWrite written, co_await principals.put_role(name, *std::move(channels)));
   respond_written(call, name, written);
   co_return Result<void>();
 }

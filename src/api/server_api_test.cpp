@@ -158,6 +158,20 @@ TEST_F(ServerApi, AConfigurationIsReplacedAndTakesEffect) {
   expect_error(admin(put, "/nowhere/_config", "{}"), 404, "not_found");
 }
 
+TEST_F(ServerApi, AConfigurationNeedNotRepeatWhatIsFixed) {
+  make_database("ix", R"({"block_format":"indexed","block_capacity":64,"star_channel":false})");
+  for (const char* body : {R"({"revs_limit":20})", "", "{}"})
+    EXPECT_EQ(admin(put, "/ix/_config", body).status, 201) << body;
+  const Answer config = admin(get, "/ix/_config");
+  EXPECT_EQ(config.at("block_format"), "indexed");
+  EXPECT_EQ(config.at("block_capacity"), "64");
+  EXPECT_EQ(config.at("star_channel"), "false");
+  EXPECT_EQ(config.at("revs_limit"), "");
+  for (const char* body :
+       {R"({"block_format":"append"})", R"({"block_capacity":65})", R"({"star_channel":true})"})
+    expect_error(admin(put, "/ix/_config", body), 400, "bad_request", body);
+}
+
 TEST_F(ServerApi, DatabaseInformationForReplicators) {
   const Answer info = user(get, "/db/");
   EXPECT_EQ(info.at("db_name"), "db");
@@ -175,6 +189,8 @@ TEST_F(ServerApi, UsersAreMadeShownChangedAndDeleted) {
   EXPECT_EQ(bob.at("name"), "bob");
   EXPECT_EQ(bob.at("admin_channels", 1), "b");
   EXPECT_EQ(bob.at("password"), "");
+  EXPECT_EQ(admin(put, "/db/_user/bob", R"({"disabled":true})").status, 200);
+  EXPECT_EQ(admin(get, "/db/_user/bob").at("all_channels"), R"(["!","a","b"])");
   EXPECT_EQ(admin(get, "/db/_user/").body, "[\"ann\",\"bob\"]\n");
   EXPECT_EQ(admin(post, "/db/_user/", R"({"name":"eve","password":"letmein"})").status, 201);
   expect_error(admin(post, "/db/_user/", R"({"name":"eve","password":"letmein"})"), 409,
@@ -201,6 +217,17 @@ TEST_F(ServerApi, RolesGiveTheirChannels) {
   EXPECT_EQ(admin(del, "/db/_role/staff").status, 200);
   expect_error(user(get, "/db/memo"), 403, "forbidden");
   expect_error(admin(put, "/db/_role/staff", R"({"no_such":1})"), 400, "bad_request");
+  EXPECT_EQ(admin(put, "/db/_role/staff", R"({"admin_channels":["desk","door"]})").status, 201);
+  EXPECT_EQ(admin(put, "/db/_role/staff", "{}").status, 200) << "what is absent stays";
+  EXPECT_EQ(admin(get, "/db/_role/staff").at("admin_channels"), R"(["desk","door"])");
+  for (const char* channels : {R"("desk")", "5", "[5]", "{}"}) {
+    const Answer bad =
+        admin(put, "/db/_role/staff", fmt::format(R"({{"admin_channels":{}}})", channels));
+    expect_error(bad, 400, "bad_request", channels);
+    EXPECT_THAT(bad.at("reason"), HasSubstr("must be a list")) << channels;
+  }
+  EXPECT_EQ(admin(put, "/db/_role/staff", R"({"admin_channels":null})").status, 200);
+  EXPECT_EQ(admin(get, "/db/_role/staff").at("admin_channels"), "[]");
 }
 
 class AdminLoginApi : public ApiTest {
