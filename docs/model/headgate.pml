@@ -87,6 +87,9 @@
 #ifndef CW_CRASH
 #define CW_CRASH  0   /* times that the cache writer begins again                                */
 #endif
+#ifndef CRASH_ANY
+#define CRASH_ANY 1   /* 0: it begins again only in the middle of an audit                       */
+#endif
 #ifndef EARLY_GAP
 #define EARLY_GAP 1   /* gap timeouts while a living front end still holds the number            */
 #endif
@@ -192,7 +195,7 @@ inline reseq(d, only) {
      :: else fi                  /* lost CAS: there is a newer revision; n becomes a gap         */
 }
 inline publish() {
-  if :: R14a && mine > st_copy -> atomic { st_copy = mine; if :: cw_crash > 0 -> cw_crash--; goto start :: true fi }
+  if :: R14a && mine > st_copy -> atomic { st_copy = mine; if :: CRASH_ANY && cw_crash > 0 -> cw_crash--; goto start :: true fi }
      :: else fi;
   atomic { if :: !R14b -> assert(mine >= stable || st_ep != c_hist);                /* I3 */
                           stable = mine; st_ep = pub_c; st_audit = my_b
@@ -222,7 +225,7 @@ start:
            mine = (R14a && st_copy > stable -> st_copy : stable); my_c = st_ep; pub_c = st_ep;
            my_b = st_audit; s = 0; w = 0; x = 0; d = 0; rec = 0; ok = 0 };
   do
-  :: atomic { cw_crash > 0 -> cw_crash--; goto start }
+  :: atomic { CRASH_ANY && cw_crash > 0 -> cw_crash--; goto start }
   :: d_step { my_c != c_hist -> my_c = c_hist;                      /* the cache failed over    */
        if :: R14d -> tokens++; token = tokens; owner = token;
                      mine = MAX2(mine, MAX2(stable, (R14a -> st_copy : 0))) :: else fi;

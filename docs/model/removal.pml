@@ -17,14 +17,14 @@
 #ifndef R10_removal
 #define R10_removal 1 /* a removal at a dead or unlisted number moves with the document            */
 #endif
-#ifndef R12_removal
-#define R12_removal 0 /* audit: the survivor lists a removal from the channels of the lost write   */
-#endif
 #ifndef STRICT
 #define STRICT     0 /* 1: the client must be told of a removal that only lost writes made true    */
 #endif
 #ifndef NFE
 #define NFE        2
+#endif
+#ifndef IN_TURN
+#define IN_TURN    0 /* 1: each front end begins after the base write of the one before it      */
 #endif
 #ifndef FE_CRASH
 #define FE_CRASH   0
@@ -90,6 +90,7 @@ inline put(s, value, ep) { if :: q[s] != NONE :: else -> q[s] = value; q_ep[s] =
 
 proctype FrontEnd(byte w) provided (!over) {
   byte s, was, mark, ep; short rec; bit in_a, ok;
+  (!IN_TURN || d_wid + 1 == w);
 again:
   atomic { ep = c_hist; alloc(s); held = held | BIT(s); MAY_DIE };
   atomic {
@@ -111,12 +112,10 @@ dead: atomic { held = held & ~BIT(s); s = 0; was = 0; mark = 0; rec = 0; in_a = 
 /* A removal is told if the document of its number lists it, and the block, too. */
 #define TOLD(m) (ISLIVE(q[m]) && SAYS(q[m]) == LEFT_A && (!R7_block || q_ep[m] == my_c || (block & BIT(m))))
 
-/* phantom: a lost write that the client may have seen, or 0 */
-inline reseq(only, phantom) {
+inline reseq(only) {
   if :: atomic { only == 0 || d_seq == only ->
            was = d_seq; rec = d_rec | BIT(was); w = d_wid; in_a = d_in; mark = d_mark; alloc(n);
            if :: R10_removal && mark && (mark == was || !TOLD(mark)) -> mark = n
-              :: R12_removal && phantom && !in_a && SAYS(q[phantom]) == IN_A -> mark = n
               :: else fi };
        atomic { cas_doc(was, n, ok); was = 0; n = 0; rec = 0; w = 0; ok = 0; in_a = 0; mark = 0 }
      :: else fi
@@ -132,7 +131,7 @@ proctype CacheWriter() provided (!over) {
 audit: atomic { k = 1;
          do :: k < MS && !(ISLIVE(q[k]) && !HOLDS(k)) -> k++ :: else -> break od;
          if :: k >= MS -> k = 0; goto audited :: else fi };
-       reseq(0, k); d_step { q[k] = DEAD; acc = acc | BIT(k); k = 0 }; goto audit;
+       reseq(0); d_step { q[k] = DEAD; acc = acc | BIT(k); k = 0 }; goto audit;
 audited: skip
   :: d_step { feed_skips > 0 && pos + 1 < flen -> feed_skips--; pos++ }
   :: atomic { pos < flen && AWARE ->
@@ -152,12 +151,12 @@ audited: skip
        fi;
        if :: R7_removal && mark && mark != s && !TOLD(mark) -> ok = 1 :: else fi;
        if :: ok && q[s] == NONE -> q[s] = DEAD :: else fi };
-     if :: ok -> ok = 0; reseq(s, 0)
+     if :: ok -> ok = 0; reseq(s)
         :: !ok && !repair -> skip
         :: else -> if :: atomic { SAYING(s) != OTHER && block_hist <= my_c -> block = block | BIT(s) } :: else fi;
              atomic { if :: q_hist <= my_c -> put(s, LIVE(w, SAYING(s)), my_c); ok = !(ISLIVE(q[s]) && WID(q[s]) == w)
                          :: else fi };
-             if :: ok -> ok = 0; reseq(s, 0) :: else fi fi;
+             if :: ok -> ok = 0; reseq(s) :: else fi fi;
      d_step { acc = acc | BIT(s); s = 0; w = 0; mark = 0; in_a = 0; rec = 0; repair = 0 }
   :: atomic { pos >= flen && !redo && mine < MS - 1 && (acc & BIT(mine + 1)) && AWARE -> mine++ };
      d_step { stable = mine; st_ep = pub_c }
@@ -173,7 +172,7 @@ audited: skip
        :: ISLIVE(q[s]) && !HOLDS(s) -> ok = 1
        :: ISLIVE(q[s]) && HOLDS(s) -> s = 0; (pos < flen || !AWARE)
        fi };
-     if :: s && ok -> k = s; reseq(0, k); d_step { q[s] = DEAD; acc = acc | BIT(s); k = 0 }
+     if :: s && ok -> reseq(0); d_step { q[s] = DEAD; acc = acc | BIT(s) }
         :: s && !ok -> atomic { put(s, DEAD, my_c); if :: q[s] == DEAD -> acc = acc | BIT(s) :: else fi }
         :: else fi;
      d_step { s = 0; ok = 0 }
