@@ -28,10 +28,10 @@ enum class KeyKind : std::uint8_t {
   block_record = 33,  ///< directory record of an append block
   channel_counter = 34,
   sequence_document = 35,
-  dead_ranges = 36,     ///< buried ranges of sequences (R8)
-  stable = 37,          ///< the stable record (R14)
-  horizon = 38,         ///< the horizon (R6)
-  access_counter = 39,  ///< raised before a revocation is acknowledged (R5b)
+  dead_ranges = 36,       ///< buried ranges of sequences (R8)
+  stable = 37,            ///< the stable record (R14)
+  horizon = 38,           ///< the horizon (R6)
+  access_counter = 39,    ///< raised before a revocation is acknowledged (R5b)
   sequence_counter = 40,  ///< the sequence last drawn, where several nodes draw (R6)
 };
 

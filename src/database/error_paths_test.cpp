@@ -159,7 +159,7 @@ TEST_P(ErrorPathsTest, Documents) {
          const std::string body = R"({"channels":["other"],"v":")" + std::string(400, 'x') + "\"}";
          return std::vector{code(write(replicated(id, body, "2-z,1-z")))};
        },
-       [&](const auto& id) { return has(id, "xxx"); }},
+       [&](const auto& id) { return has(id, "xx"); }},
       {"promote",
        [&](const auto& id) {
          make(id);

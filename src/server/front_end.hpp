@@ -30,8 +30,8 @@ class FrontEnd {
            const FrontEndHooks& hooks, std::function<std::string()> metrics_text);
   ~FrontEnd();
 
-  /// Opens the catalog and both ports; the databases start in the background. Errors, with a context for people: unavailable (a port is
-  /// taken), corrupted, invalid_argument (address).
+  /// Opens the catalog and both ports; the databases start in the background. Errors, with a
+  /// context for people: unavailable (a port is taken), corrupted, invalid_argument (address).
   Task<Result<void>> start();
   /// Stops accepting, ends feeds, waits for requests, stops the databases. False if something was
   /// still at work at the deadline: nothing may be destroyed before the environment has stopped.
