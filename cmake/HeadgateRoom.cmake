@@ -5,7 +5,6 @@ set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 find_program(HEADGATE_CCACHE ccache)
 if(HEADGATE_CCACHE)
@@ -35,6 +34,24 @@ elseif(HEADGATE_SANITIZE STREQUAL "thread")
   target_link_options(headgate_options INTERFACE -fsanitize=thread)
 endif()
 
+# Two precompiled headers, one for rooms and one for tests; whoever adds defines of its own cannot
+# share them. Without time stamps in them ccache finds what it has.
+function(headgate_precompile name header)
+  cmake_parse_arguments(PCH "" "" "LINKS;OPTIONS" ${ARGN})
+  set(source ${CMAKE_BINARY_DIR}/${name}.cpp)
+  file(CONFIGURE OUTPUT ${source} CONTENT "" @ONLY)
+  add_library(${name} OBJECT ${source})
+  target_link_libraries(${name} PRIVATE headgate_options fmt::fmt ${PCH_LINKS})
+  target_compile_options(${name} PRIVATE ${PCH_OPTIONS})
+  target_precompile_headers(${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/${header})
+endfunction()
+target_compile_options(headgate_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
+headgate_precompile(headgate_precompiled precompiled.hpp)
+# Tests are compiled once and run once: time spent on making them fast does not come back.
+set(HEADGATE_TEST_OPTIONS -O1)
+headgate_precompile(headgate_precompiled_test precompiled_test.hpp
+  LINKS GTest::gtest GTest::gmock OPTIONS ${HEADGATE_TEST_OPTIONS})
+
 # headgate_room(NAME SOURCES a.cpp ... MAY_USE lower rooms ... LIBRARIES private third parties ...)
 # declares the static library headgate_NAME. Third-party libraries stay private to the room.
 function(headgate_room name)
@@ -45,6 +62,9 @@ function(headgate_room name)
     target_link_libraries(headgate_${name} PUBLIC headgate_${lower})
   endforeach()
   target_link_libraries(headgate_${name} PRIVATE ${ROOM_LIBRARIES})
+  if(NOT spdlog::spdlog IN_LIST ROOM_LIBRARIES)
+    target_precompile_headers(headgate_${name} REUSE_FROM headgate_precompiled)
+  endif()
 endfunction()
 
 # headgate_test(NAME SOURCES a_test.cpp ... LINKS targets ... LABELS labels ...) declares one
@@ -59,6 +79,8 @@ function(headgate_test name)
   add_executable(headgate_${name}_test ${TEST_SOURCES})
   target_link_libraries(headgate_${name}_test PRIVATE ${TEST_LINKS} headgate_options
     GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_options(headgate_${name}_test PRIVATE ${HEADGATE_TEST_OPTIONS})
+  target_precompile_headers(headgate_${name}_test REUSE_FROM headgate_precompiled_test)
   # One label "unit,threads": of a list only the first would arrive, and ctest -L looks for parts.
   string(REPLACE ";" "," labels "${TEST_LABELS}")
   gtest_discover_tests(headgate_${name}_test TEST_PREFIX ${name}.
