@@ -21,12 +21,19 @@ class BaseRepair {
     HistoryId history = {};          ///< under which history
   };
 
+  /// What a document records at other numbers than its own and the cache does not list there.
+  struct Unlisted {
+    std::vector<Sequence> numbers = {};
+    /// Every channel that it ever left: the cache is built anew (C6).
+    bool is_everything_left = false;
+  };
+
   virtual ~BaseRepair() = default;
   /// Gives the value at `key` (KeyKind::document or principal), if it still has version `cas`, a
   /// fresh sequence with the same revision, the old one into its recent set, and does the cache
-  /// work (R10). Removals and grants that it records at a number of `unlisted`, or at its own, move
+  /// work (R10). Removals and grants that it records at its own number, or that are unlisted, move
   /// to the fresh number and are listed there. A lost compare-and-swap, or no value, is success.
-  virtual Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) = 0;
+  virtual Task<Result<void>> resequence(Key key, Cas cas, Unlisted unlisted) = 0;
   /// Whether the base bucket still holds `entry.sequence` as the sequence of the document or
   /// principal that `entry` names, or in its recent set.
   virtual Task<Result<Holding>> holds(CacheEntry entry) = 0;

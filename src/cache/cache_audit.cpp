@@ -87,6 +87,7 @@ Task<Result<FeedPositions>> CacheAudit::begin(StableSequence::Found found) {
   if (why.is_new) co_return FeedPositions();
   if (record.floor_checkpoint != record.checkpoint) HG_PROBE("C5 older checkpoint walked from");
   if (!why.is_emptied) co_return HG_RULE("R12") ? record.floor_checkpoint : record.checkpoint;
+  context_.is_rebuilding = true;
   HG_CO_TRY(context_.rebuilt_to, co_await surviving(record.checkpoint));
   co_return FeedPositions();
 }
@@ -147,6 +148,7 @@ Task<Result<bool>> CacheAudit::try_finish() {
   HG_PROBE("B5 rights built anew");
   context_.audit_floor.reset();
   context_.blocks.reset();
+  context_.is_rebuilding = false;
   context_.rebuilt_to.clear();
   co_return true;
 }

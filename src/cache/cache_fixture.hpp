@@ -179,7 +179,7 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
     advanced_.insert(channels.begin(), channels.end());
   }
 
-  Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) override {
+  Task<Result<void>> resequence(Key key, Cas cas, Unlisted unlisted) override {
     if (const auto broken = broken_.find(key.name); broken != broken_.end())
       co_return broken->second;
     Doc& doc = docs_.at(key.name);
@@ -190,7 +190,8 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
     CacheEntry entry = doc.entry;
     entry.sequence = allocation->first;
     for (RecentSequence& earlier : doc.recent)
-      if (std::find(unlisted.begin(), unlisted.end(), earlier.sequence) != unlisted.end()) {
+      if (std::find(unlisted.numbers.begin(), unlisted.numbers.end(), earlier.sequence) !=
+          unlisted.numbers.end()) {
         entry.removals.insert(entry.removals.end(), earlier.removals.begin(),
                               earlier.removals.end());
         for (const ChannelId& principal : earlier.grants) entry.grants.push_back({principal, ""});

@@ -80,7 +80,7 @@ class Repair final : public BaseRepair {
  public:
   Repair(Shared& shared, FrontEndCacheWriter& front_end) : shared_(shared), front_end_(front_end) {}
 
-  Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) override {
+  Task<Result<void>> resequence(Key key, Cas cas, Unlisted unlisted) override {
     const Reply found = co_await shared_.base.get(key, shared_.space.deadline());
     if (found.status == Errc::not_found || (found.ok() && found.cas != cas))
       co_return Result<void>();
@@ -91,7 +91,8 @@ class Repair final : public BaseRepair {
     remember_number(record);
     record.recent.back().removals.clear();
     for (RecentSequence& earlier : record.recent)
-      if (std::find(unlisted.begin(), unlisted.end(), earlier.sequence) != unlisted.end()) {
+      if (std::find(unlisted.numbers.begin(), unlisted.numbers.end(), earlier.sequence) !=
+          unlisted.numbers.end()) {
         left.insert(earlier.removals.begin(), earlier.removals.end());
         earlier.removals.clear();
       }

@@ -252,9 +252,10 @@ Task<Result<void>> CacheWriter::State::read_feed(Deadline deadline) {
   }
   const std::size_t batch = HG_BUGGIFY("feed batch of one") ? 1 : kFeedBatch;
   auto entries = co_await context_.feed->next(batch, deadline);
-  if (!entries && entries.error().code == Errc::rolled_back && is_shared()) {
-    // Moved back to where the walk's history began, or is it over?
-    HG_CO_CHECK(co_await pass_barriers());
+  if (!entries && entries.error().code == Errc::rolled_back) {
+    // It was moved back to where the walk's history began and reads on from there; or the walk is
+    // over.
+    if (is_shared()) HG_CO_CHECK(co_await pass_barriers());
     co_return Result<void>();
   }
   if (!entries) co_return entries.error();

@@ -12,6 +12,7 @@ void CacheWriterContext::begin_walk(Sequence known_stable) {
   audit_floor.reset();
   shown = Accounting();
   blocks.reset();
+  is_rebuilding = false;
   rebuilt_to.clear();
 }
 

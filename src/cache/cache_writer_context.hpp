@@ -62,8 +62,9 @@ struct CacheWriterContext {
   Accounting shown;
   /// Set where blocks may have lost entries (R13).
   std::unique_ptr<BlockSearch> blocks;
-  /// Set where the cache is built anew: feed entries up to here are entered at their own numbers,
-  /// also at or below stable (C6).
+  /// The cache was emptied and is built anew (C6): feed entries up to `rebuilt_to` are entered at
+  /// their own numbers, also at or below stable.
+  bool is_rebuilding = false;
   FeedPositions rebuilt_to;
 
   /// Numbers at or below it need no look.

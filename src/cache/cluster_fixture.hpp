@@ -82,17 +82,21 @@ class ClusterNode final : public ChangeListener, public BaseRepair {
   void channels_changed(const std::vector<ChannelId>&) override { ++wakes; }
   void stable_advanced(Sequence, const std::vector<ChannelId>&) override { ++wakes; }
 
-  Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) override {
+  Task<Result<void>> resequence(Key key, Cas cas, Unlisted unlisted) override {
     const Reply found = co_await base.get(key, space.deadline());
     if (found.status == Errc::not_found || (found.ok() && found.cas != cas))
       co_return Result<void>();
     if (!found.ok()) co_return found.status;
     HG_CO_TRY(FeedRecord record, FeedRecord::decode(found.bytes));
     HG_CO_TRY(const auto drawn, co_await allocator.allocate(1, record.entry.sequence));
-    unlisted.push_back(record.entry.sequence);
+    unlisted.numbers.push_back(record.entry.sequence);
     remember_number(record);
     for (RecentSequence& earlier : record.recent) {
-      if (std::find(unlisted.begin(), unlisted.end(), earlier.sequence) == unlisted.end()) continue;
+      const auto& numbers = unlisted.numbers;
+      const bool is_unlisted =
+          unlisted.is_everything_left ||
+          std::find(numbers.begin(), numbers.end(), earlier.sequence) != numbers.end();
+      if (!is_unlisted) continue;
       for (const ChannelId& channel : earlier.removals)
         if (!contains(record.entry.channels, channel) && !contains(record.entry.removals, channel))
           record.entry.removals.push_back(channel);
@@ -124,7 +128,7 @@ class ClusterNode final : public ChangeListener, public BaseRepair {
     const Reply found = co_await base.get(key, space.deadline());
     if (found.status == Errc::not_found) co_return Result<void>();
     if (!found.ok()) co_return found.status;
-    co_return co_await resequence(key, found.cas, {entry.sequence});
+    co_return co_await resequence(key, found.cas, {.numbers = {entry.sequence}});
   }
   Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key key, Cas cas) override {
     const Reply found = co_await base.get(key, space.deadline());

@@ -176,7 +176,7 @@ Task<Result<bool>> EntryRepair::bury_each(std::vector<Sequence> sequences) {
 
 Task<Result<std::optional<CacheEntry>>> EntryRepair::entry_of(EntryPlace place) {
   const PendingEntry& pending = context_.pending.at(place);
-  if (pending.is_rebuilt)
+  if (context_.is_rebuilding)
     co_return co_await context_.d.repair.entry_for_rebuild(pending.entry.key, pending.entry.cas);
   co_return std::optional<CacheEntry>(pending.record.entry);
 }
@@ -216,7 +216,8 @@ Task<Result<void>> EntryRepair::repair(std::vector<EntryPlace> places) {
 Task<Result<void>> EntryRepair::resequence(EntryPlace place, std::vector<Sequence> unlisted) {
   const Key key = context_.pending.at(place).entry.key;
   const Cas cas = context_.pending.at(place).entry.cas;
-  HG_CO_CHECK(co_await context_.d.repair.resequence(key, cas, std::move(unlisted)));
+  HG_CO_CHECK(co_await context_.d.repair.resequence(
+      key, cas, {.numbers = std::move(unlisted), .is_everything_left = context_.is_rebuilding}));
   ++context_.statistics.resequences;
   HG_PROBE("A4 late base write resequenced");
   context_.settle(place);

@@ -223,29 +223,48 @@ TEST_F(UndurableStableTest, ATokenOfAnOlderEpochIsContinuedFromTheFloor) {
 }
 
 // R18, B4: the checkpoint of a client whose pushed writes may be lost is absent, so it pushes
-// again.
+// again. The first one of an epoch may be of a session that pushed before, and so may all that
+// this session writes.
 TEST_F(ChangesClusterTest, ACheckpointAboveTheFloorIsAbsent) {
   put(*b_, "old", "news");
   settle();
-  ASSERT_TRUE(put_checkpoint(*a_, "{\"at\":1}"));
+  ASSERT_TRUE(put_checkpoint(*a_, R"({"session_id":"s1","at":1})"));
   settle();
   base_store_.fail_over_all();
   settle();
   EXPECT_EQ(checkpoint(*b_), Errc::ok);  // nothing it vouches for was in doubt
 
   a_->base.hold_feeds();
-  put(*b_, "doc", "news");
-  ASSERT_TRUE(put_checkpoint(*a_, "{\"_rev\":\"0-1\",\"at\":2}"));  // pushed through b, kept by a
+  put(*b_, "doc", "news");  // pushed through b in session s2
   lose("doc", 1);
   a_->base.release();
   settle();
+  ASSERT_TRUE(put_checkpoint(*a_, R"({"_rev":"0-1","session_id":"s2","at":2})"));
+  EXPECT_EQ(checkpoint(*b_), Errc::not_found);
+  ASSERT_TRUE(put_checkpoint(*a_, R"({"session_id":"s2","at":3})"));
   EXPECT_EQ(checkpoint(*b_), Errc::not_found);
   // The client begins anew, as if it had never been there.
   EXPECT_FALSE(env_.run(b_->database.documents().load({DocId("doc")})).value().front());
-  const auto again = put_checkpoint(*b_, "{\"at\":3}");
+  const auto again = put_checkpoint(*b_, R"({"session_id":"s3","at":3})");
   ASSERT_TRUE(again) << again.error().context;
-  EXPECT_EQ(to_string(*again), "0-1");
+  EXPECT_EQ(to_string(*again), "0-4");
   EXPECT_EQ(checkpoint(*a_), Errc::ok);
+}
+
+// The same for clients that do not name their sessions: one that knows the revision goes on.
+TEST_F(ChangesClusterTest, ACheckpointWithoutASessionIsTrustedWhenItsAbsenceWasSeen) {
+  put(*b_, "old", "news");
+  settle();
+  base_store_.fail_over_all();
+  settle();
+  ASSERT_TRUE(put_checkpoint(*a_, R"({"at":1})"));
+  EXPECT_EQ(checkpoint(*b_), Errc::not_found);
+  ASSERT_TRUE(put_checkpoint(*a_, R"({"_rev":"0-1","at":2})"));
+  EXPECT_EQ(checkpoint(*b_), Errc::not_found);
+  EXPECT_EQ(put_checkpoint(*a_, R"({"_rev":"0-1","at":3})").error().code, Errc::not_found);
+  ASSERT_TRUE(put_checkpoint(*a_, R"({"at":3})"));
+  EXPECT_EQ(checkpoint(*b_), Errc::ok);
+  EXPECT_EQ(put_checkpoint(*a_, R"({"at":4})").error().code, Errc::conflict);
 }
 
 // B5, I7: a lost change of a user; everybody's rights are those of the surviving record.

@@ -170,10 +170,13 @@ Task<Result<PassStart>> ChangesFeed::State::begin_pass() {
 void ChangesFeed::State::follow_epochs(const PassStart& start) {
   if (start.record->epoch == epoch_ || !HG_RULE("R17")) return;
   epoch_ = start.record->epoch;
-  const SequenceId from = start.record->epochs.resume(position_.id());
-  if (from == position_.id()) return;
-  HG_PROBE("B2 token continues from the floor");
-  position_ = ChangesPosition(from);
+  const Epochs& epochs = start.record->epochs;
+  const SequenceId from = epochs.resume(position_.id());
+  if (from != position_.id()) {
+    HG_PROBE("B2 token continues from the floor");
+    position_ = ChangesPosition(from);
+  }
+  position_.set_epochs(std::shared_ptr<const Epochs>(start.record, &epochs));
 }
 
 // --- One pass ------------------------------------------------------------------------------------

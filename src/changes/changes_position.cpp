@@ -61,17 +61,22 @@ void ChangesPosition::advance(const ChangesPlace& place, Sequence stable) {
   high_ = std::max(high_, safe_);
 }
 
+SequenceId ChangesPosition::printed(SequenceId id) const {
+  id = shortest(id);
+  return epochs_ ? epochs_->dated(id) : id;
+}
+
 SequenceId ChangesPosition::id_of(const ChangesPlace& place, Sequence stable) const {
-  if (place.is_backfill()) return shortest({stable, place.major, place.minor});
+  if (place.is_backfill()) return printed({stable, place.major, place.minor});
   const Sequence low = std::min(place.major, stable);
   const bool is_far = high_ > low && high_.value() - low.value() > kLookAhead;
   const bool tells_high = high_ > stable || is_far;
-  return shortest({low, kAbsent, tells_high ? std::max(high_, place.major) : place.major});
+  return printed({low, kAbsent, tells_high ? std::max(high_, place.major) : place.major});
 }
 
 SequenceId ChangesPosition::id() const {
-  if (trigger_ != kAbsent) return shortest({kAbsent, trigger_, backfilled_});
-  return shortest({safe_, kAbsent, high_});
+  if (trigger_ != kAbsent) return printed({kAbsent, trigger_, backfilled_});
+  return printed({safe_, kAbsent, high_});
 }
 
 }  // namespace headgate

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <compare>
+#include <memory>
+#include <utility>
 
 #include "cache/cache_reader.hpp"
+#include "sequence/epochs.hpp"
 #include "sequence/sequence_id.hpp"
 
 namespace headgate {
@@ -50,6 +53,10 @@ class ChangesPosition {
   /// How many entries a pass has to read so that no older revision follows a seen one.
   std::size_t read_limit(std::size_t max_early) const;
 
+  /// Every id from now on tells that it was printed in the last of these epochs, where that matters
+  /// (R17). Null: all ids are of one epoch.
+  void set_epochs(std::shared_ptr<const Epochs> epochs) { epochs_ = std::move(epochs); }
+
   /// The client is sent this entry.
   void send(Sequence sequence);
   /// Everything up to `place` was sent or does not concern the client. `stable` is the pass's.
@@ -63,6 +70,9 @@ class ChangesPosition {
   SequenceId id() const;
 
  private:
+  SequenceId printed(SequenceId id) const;
+
+  std::shared_ptr<const Epochs> epochs_;
   Sequence safe_;
   Sequence high_;
   Sequence skip_;  ///< entries up to here are left out while stable is safe_; 0: none

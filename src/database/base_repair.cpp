@@ -16,6 +16,14 @@ bool is_lost_race(Errc code) {
   return code == Errc::cas_mismatch || code == Errc::not_found;
 }
 
+/// Names, ascending.
+std::vector<std::string> left_channels(const DocumentEnvelope& envelope) {
+  std::vector<std::string> left;
+  for (const auto& [name, membership] : envelope.channels)
+    if (membership.removal) left.push_back(name);
+  return left;
+}
+
 }  // namespace
 
 /// A stored value that is moved to another sequence.
@@ -34,24 +42,25 @@ Result<Sequence> StoredRepair::sequence_of(const Key& key, std::string_view byte
 }
 
 Result<StoredRepair::Moved> StoredRepair::move(const Key& key, std::string_view bytes,
-                                               const std::vector<Sequence>& unlisted,
-                                               Sequence to) const {
+                                               const Unlisted& unlisted, Sequence to) const {
+  std::set<Sequence> lost(unlisted.numbers.begin(), unlisted.numbers.end());
   if (key.kind == KeyKind::document) {
     HG_TRY(DocumentEnvelope envelope, decode_envelope(bytes));
-    std::set<Sequence> lost(unlisted.begin(), unlisted.end());
     lost.insert(envelope.sequence);
     headgate::resequence(envelope, lost, to);
+    if (unlisted.is_everything_left) record_sequence(envelope, {to, left_channels(envelope), {}});
     prune_recent(envelope, context_.forgettable());
     return Moved{encode_envelope(envelope),
                  feed_record_of(DocId(key.name), envelope, context_.config->star_channel)};
   }
   HG_TRY(PrincipalEnvelope envelope, PrincipalEnvelope::decode(bytes));
   HG_TRY(const PrincipalName name, PrincipalName::parse(key.name));
-  envelope.advance(to, context_.forgettable());
+  lost.insert(envelope.sequence);
+  HG_CHECK(envelope.resequence(name, lost, to, context_.forgettable()));
   return Moved{envelope.encode(), envelope.feed_record(name)};
 }
 
-Task<Result<void>> StoredRepair::resequence(Key key, Cas cas, std::vector<Sequence> unlisted) {
+Task<Result<void>> StoredRepair::resequence(Key key, Cas cas, Unlisted unlisted) {
   const Reply found = co_await context_.base.get(key, context_.deadline());
   if (found.status == Errc::not_found || (found.ok() && found.cas != cas)) co_return Result<void>();
   if (!found.ok()) co_return Error{Errc::unavailable, "reading what to resequence"};
@@ -117,12 +126,11 @@ Result<CacheEntry> StoredRepair::rebuilt(const Key& key, std::string_view bytes)
   }
   HG_TRY(const DocumentEnvelope envelope, decode_envelope(bytes));
   CacheEntry entry = feed_record_of(DocId(key.name), envelope, context_.config->star_channel).entry;
-  for (const auto& [name, membership] : envelope.channels) {
+  for (const std::string& name : left_channels(envelope)) {
     const ChannelId channel = ChannelId::of_documents(name);
     const bool is_listed =
         std::find(entry.removals.begin(), entry.removals.end(), channel) != entry.removals.end();
-    if (membership.removal && !is_listed && channel != ChannelId::star())
-      entry.removals.push_back(channel);
+    if (!is_listed && channel != ChannelId::star()) entry.removals.push_back(channel);
   }
   return entry;
 }
@@ -141,7 +149,7 @@ Task<Result<void>> StoredRepair::resequence_present(CacheEntry entry) {
   const Reply found = co_await context_.base.get(key, context_.deadline());
   if (found.status == Errc::not_found) co_return Result<void>();
   if (!found.ok()) co_return Error{Errc::unavailable, "reading what to resequence"};
-  co_return co_await resequence(std::move(key), found.cas, {entry.sequence});
+  co_return co_await resequence(std::move(key), found.cas, {.numbers = {entry.sequence}});
 }
 
 }  // namespace headgate

@@ -17,7 +17,7 @@ class StoredRepair final : public BaseRepair {
  public:
   explicit StoredRepair(DatabaseContext& context) : context_(context) {}
 
-  Task<Result<void>> resequence(Key key, Cas cas, std::vector<Sequence> unlisted) override;
+  Task<Result<void>> resequence(Key key, Cas cas, Unlisted unlisted) override;
   Task<Result<Holding>> holds(CacheEntry entry) override;
   Task<Result<void>> resequence_present(CacheEntry entry) override;
   Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key key, Cas cas) override;
@@ -27,7 +27,7 @@ class StoredRepair final : public BaseRepair {
   Result<bool> is_held(const CacheEntry& entry, std::string_view bytes) const;
   Result<CacheEntry> rebuilt(const Key& key, std::string_view bytes) const;
   Result<Sequence> sequence_of(const Key& key, std::string_view bytes) const;
-  Result<Moved> move(const Key& key, std::string_view bytes, const std::vector<Sequence>& unlisted,
+  Result<Moved> move(const Key& key, std::string_view bytes, const Unlisted& unlisted,
                      Sequence to) const;
   Result<Key> key_of(const CacheEntry& entry) const;
 

@@ -7,6 +7,7 @@
 #include "base/buggify.hpp"
 #include "base/bytes.hpp"
 #include "database/base_keys.hpp"
+#include "document/json.hpp"
 
 namespace headgate {
 namespace {
@@ -18,12 +19,15 @@ constexpr std::chrono::hours kRenewAfter{24};
 struct LocalEnvelope {
   std::uint64_t writes = 0;
   Sequence highest;
+  Epoch epoch;               ///< in which it was written; one process: always 0
+  bool is_doubtful = false;  ///< it may vouch for what an earlier epoch lost
   WallTime renewed_at{};
   std::string body;  ///< user members as JSON
 
   std::string encode() const {
     ByteWriter writer;
     writer.u8(kFormat).varint(writes).varint(highest.value());
+    writer.varint(epoch.value()).u8(is_doubtful ? 1 : 0);
     writer.be64(static_cast<std::uint64_t>(renewed_at.time_since_epoch().count())).text(body);
     return std::move(writer).bytes();
   }
@@ -34,6 +38,8 @@ struct LocalEnvelope {
     LocalEnvelope envelope;
     envelope.writes = reader.varint();
     envelope.highest = Sequence(reader.varint());
+    envelope.epoch = Epoch(reader.varint());
+    envelope.is_doubtful = reader.u8() != 0;
     envelope.renewed_at =
         WallTime(std::chrono::milliseconds(static_cast<std::int64_t>(reader.be64())));
     envelope.body = std::string(reader.text());
@@ -44,45 +50,70 @@ struct LocalEnvelope {
   Revision rev() const { return {0, std::to_string(writes)}; }
 };
 
+/// Replicators name the session that wrote a checkpoint. Absent: this one does not.
+std::optional<std::string> session_of(const std::string& body) {
+  const auto session = JsonView(body).find("session_id");
+  return session ? session->as_string() : std::nullopt;
+}
+
 }  // namespace
 
-/// What there is of a document; without an envelope it is absent, or reported so.
+/// What there is of a document.
 struct LocalDocuments::Present {
-  std::optional<LocalEnvelope> envelope;
-  Cas cas;
+  std::optional<LocalEnvelope> stored = {};
+  Cas cas = {};
+  bool is_shown = false;    ///< else it is reported absent
+  Epoch epoch = {};         ///< the present one
+  bool has_epochs = false;  ///< there were failovers
 
-  /// The number of writes that a put begins from, or why it may not be.
-  Result<std::uint64_t> writes_before(const ParsedDocument& document) const {
-    if (!envelope) {
-      if (document.rev || document.is_deleted) return Error{Errc::not_found, "missing"};
-      return 0;
-    }
-    if (document.rev != envelope->rev()) return Error{Errc::conflict, "Document update conflict"};
-    return envelope->writes;
+  /// Why a put may not be.
+  Result<void> check(const ParsedDocument& document) const {
+    const bool is_present_rev = stored && document.rev == stored->rev();
+    if (is_present_rev) return {};
+    if (is_shown) return Error{Errc::conflict, "Document update conflict"};
+    if (document.rev || document.is_deleted) return Error{Errc::not_found, "missing"};
+    return {};
+  }
+
+  /// R18: whoever writes may have pushed, before the last failover, what it took. Only one that
+  /// was seen to begin after it is trusted: another one wrote in this epoch before.
+  bool is_doubtful(const ParsedDocument& next) const {
+    if (!stored) return has_epochs;
+    if (stored->epoch != epoch) return true;
+    if (!stored->is_doubtful) return false;
+    const auto before = session_of(stored->body);
+    const auto now = session_of(next.body);
+    return before || now ? before == now : next.rev.has_value();
   }
 };
 
 Task<Result<LocalDocuments::Present>> LocalDocuments::load(DocId id) {
   const Reply found =
       co_await context_.base.get(local_document_key(context_.id, id), context_.deadline());
-  if (found.status == Errc::not_found) co_return Present{};
-  if (!found.ok()) co_return Error{Errc::unavailable, "reading a local document"};
-  HG_CO_TRY(LocalEnvelope envelope, LocalEnvelope::decode(found.bytes));
-  if (context_.space.is_shared() && HG_RULE("R18")) {
-    // A checkpoint of writes that are lost: their author is to offer them again.
-    HG_CO_TRY(const PassStart pass, co_await context_.reader.start_pass());
-    if (pass.record->epochs.resume(envelope.highest) < envelope.highest) {
-      HG_PROBE("B4 checkpoint reported absent");
-      co_return Present{std::nullopt, found.cas};
-    }
+  if (!found.ok() && found.status != Errc::not_found)
+    co_return Error{Errc::unavailable, "reading a local document"};
+  Present present{.cas = found.cas};
+  if (found.ok()) {
+    HG_CO_TRY(present.stored, LocalEnvelope::decode(found.bytes));
+    present.is_shown = true;
   }
-  co_return Present{std::move(envelope), found.cas};
+  if (!context_.space.is_shared() || !HG_RULE("R18")) co_return present;
+  HG_CO_TRY(const PassStart pass, co_await context_.reader.start_pass());
+  const Epochs& epochs = pass.record->epochs;
+  present.epoch = pass.record->epoch;
+  present.has_epochs = !epochs.is_single();
+  if (!present.stored) co_return present;
+  // A checkpoint of writes that are lost: their author is to offer them again.
+  const Sequence highest = present.stored->highest;
+  present.is_shown = !present.stored->is_doubtful && epochs.resume(highest) == highest;
+  if (!present.is_shown) HG_PROBE("B4 checkpoint reported absent");
+  co_return present;
 }
 
 Task<Result<LocalDocuments::Stored>> LocalDocuments::get(DocId id) {
   HG_CO_TRY(Present present, co_await load(id));
-  if (!present.envelope) co_return Error{Errc::not_found, "missing"};
-  LocalEnvelope& envelope = *present.envelope;
+  if (!present.is_shown) co_return Error{Errc::not_found, "missing"};
+  LocalEnvelope& envelope = *present.stored;
   Stored stored{envelope.rev(), {}, envelope.highest};
   stored.json = write_document(envelope.body, {.id = id.text(), .rev = to_string(stored.rev)});
   const WallTime now = context_.environment.wall_now();
@@ -106,13 +137,16 @@ Task<Result<Revision>> LocalDocuments::put(DocId id, ParsedDocument document) {
     co_return Error{Errc::too_large, "the document is too large"};
   const Key key = local_document_key(context_.id, id);
   HG_CO_TRY(const Present present, co_await load(id));
-  HG_CO_TRY(const std::uint64_t writes, present.writes_before(document));
+  HG_CO_CHECK(present.check(document));
   HG_CO_TRY(const Sequence highest, co_await context_.allocator.read_highest());
 
   const WallTime now = context_.environment.wall_now();
   WriteOptions options{.durability = context_.config->durability,
                        .expires = now + kLocalDocumentLife};
-  const LocalEnvelope next{writes + 1, highest, now, std::move(document.body)};
+  const bool is_doubtful = present.is_doubtful(document);
+  const std::uint64_t writes = present.stored ? present.stored->writes + 1 : 1;
+  const LocalEnvelope next{writes,      highest, present.epoch,
+                           is_doubtful, now,     std::move(document.body)};
   Reply written;
   if (document.is_deleted) {
     options.expires.reset();

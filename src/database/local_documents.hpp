@@ -31,8 +31,9 @@ class LocalDocuments {
 
   explicit LocalDocuments(DatabaseContext& context) : context_(context) {}
 
-  /// `id` begins with "_local/". In a cluster one is absent that was written after a sequence that
-  /// a failover may have lost: whoever pushed up to there pushes again (R18).
+  /// `id` begins with "_local/". In a cluster one is absent that may vouch for writes that a
+  /// failover took: whoever pushed up to there pushes again (R18). That is one written above the
+  /// floor of a later epoch, and the first of each epoch: its session may have begun before.
   /// Errors: not_found, unavailable, corrupted.
   Task<Result<Stored>> get(DocId id);
   /// Writes or, if `document.is_deleted`, removes. `document` was parsed with

@@ -13,7 +13,53 @@ namespace {
 constexpr std::uint8_t kFormat = 1;
 constexpr std::uint8_t kIsDeleted = 1;
 
+void move_grants(Grants& grants, const std::set<Sequence>& lost, Sequence to) {
+  for (auto& [granted, since] : grants)
+    if (lost.contains(since)) since = to;
+}
+
+void add_numbers(const Grants& grants, std::set<Sequence>& into) {
+  for (const auto& [granted, since] : grants) into.insert(since);
+}
+
+/// Since when the record grants what it grants. What cannot be read says nothing here: its reader
+/// will be told.
+std::set<Sequence> granting_numbers(const PrincipalName& name, const std::string& record) {
+  std::set<Sequence> numbers;
+  if (record.empty()) return numbers;
+  if (name.kind == PrincipalKind::user) {
+    if (const auto user = decode_user(record)) {
+      add_numbers(user->admin_channels, numbers);
+      add_numbers(user->admin_roles, numbers);
+    }
+  } else if (const auto role = decode_role(record)) {
+    add_numbers(role->admin_channels, numbers);
+    numbers.insert(role->created_at);
+  }
+  return numbers;
+}
+
 }  // namespace
+
+Result<void> PrincipalEnvelope::resequence(const PrincipalName& name,
+                                           const std::set<Sequence>& lost, Sequence to,
+                                           Sequence stable) {
+  if (!record.empty() && name.kind == PrincipalKind::user) {
+    HG_TRY(UserRecord user, decode_user(record));
+    move_grants(user.admin_channels, lost, to);
+    move_grants(user.admin_roles, lost, to);
+    user.sequence = to;
+    record = headgate::encode(user);
+  } else if (!record.empty()) {
+    HG_TRY(RoleRecord role, decode_role(record));
+    move_grants(role.admin_channels, lost, to);
+    if (lost.contains(role.created_at)) role.created_at = to;
+    role.sequence = to;
+    record = headgate::encode(role);
+  }
+  advance(to, stable);
+  return {};
+}
 
 void PrincipalEnvelope::advance(Sequence next, Sequence stable) {
   HG_ASSERT(next > sequence);
@@ -33,7 +79,13 @@ FeedRecord PrincipalEnvelope::feed_record(const PrincipalName& name) const {
   // Nothing is given: what the record itself says is read from the record. Listed as a grant so
   // that the access counter is raised with it, by whoever does the cache work.
   fed.entry.grants.push_back({ChannelId::of_principal(name.text()), {}});
-  for (const Sequence earlier : recent) fed.recent.push_back({earlier, {}, {}});
+  // R7: where it began to grant something its hidden channel has to have an entry.
+  const std::set<Sequence> granting = granting_numbers(name, record);
+  for (const Sequence earlier : recent) {
+    RecentSequence& fed_earlier = fed.recent.emplace_back(RecentSequence{earlier, {}, {}});
+    if (granting.contains(earlier))
+      fed_earlier.grants.push_back(ChannelId::of_principal(name.text()));
+  }
   return fed;
 }
 

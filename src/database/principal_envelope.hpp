@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,10 @@ struct PrincipalEnvelope {
   /// Makes `next` the sequence, and the one before a recent one. Of kRecentSequencesMax or more
   /// those below `stable` go, but never the newest kRecentSequencesMin.
   void advance(Sequence next, Sequence stable);
+  /// R10: moves it to `to`. What it grants since a number of `lost` it grants since `to`: a client
+  /// that has passed the lost number is given it all the same. Errors: corrupted, unsupported.
+  Result<void> resequence(const PrincipalName& name, const std::set<Sequence>& lost, Sequence to,
+                          Sequence stable);
   /// What a write of it puts on the feed: an entry in the principal's own hidden channel.
   FeedRecord feed_record(const PrincipalName& name) const;
 

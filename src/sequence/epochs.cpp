@@ -32,20 +32,31 @@ bool Epochs::contains(const Start& start) const {
   });
 }
 
-Sequence Epochs::resume(Sequence since) const {
-  Sequence from = since;
+// The lowest floor of the epochs that began after `number` was given out.
+Sequence Epochs::floor_after(Sequence number) const {
+  Sequence floor = kNoFloor;
   for (const Start& start : starts_)
-    if (since <= start.base) from = std::min(from, start.floor);
-  return from;
+    if (number <= start.base) floor = std::min(floor, start.floor);
+  return floor;
+}
+
+Sequence Epochs::resume(Sequence since) const {
+  return std::min(since, floor_after(since));
+}
+
+// What was lost at or below stable is announced above the last epoch's beginning.
+SequenceId Epochs::of_last(Sequence low, const SequenceId& id) const {
+  return {low, Sequence(), std::max(id.sequence, starts_.back().base.next())};
 }
 
 SequenceId Epochs::resume(const SequenceId& since) const {
-  const bool has_low = since.low != Sequence() && since.low < since.trigger;
-  const Sequence safe = !since.is_in_backfill() ? since.safe()
-                        : has_low               ? since.low
-                                                : since.trigger.previous();
-  const Sequence from = resume(safe);
-  return from < safe ? SequenceId{Sequence(), Sequence(), from} : since;
+  if (since.is_in_backfill()) return since;
+  const Sequence floor = floor_after(since.sequence);
+  return floor < since.safe() ? of_last(floor, since) : since;
+}
+
+SequenceId Epochs::dated(const SequenceId& id) const {
+  return resume(id) == id ? id : of_last(id.safe(), id);
 }
 
 void Epochs::encode_to(ByteWriter& writer) const {

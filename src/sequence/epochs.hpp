@@ -39,8 +39,17 @@ class Epochs {
   /// From where somebody who has everything up to `since` must continue: the smallest of it and the
   /// floors of all epochs later than its own (R17).
   Sequence resume(Sequence since) const;
-  /// The same for a token. One that has to go back loses its backfill: that begins again.
+  /// The same for a token, whose largest number tells its epoch. One that has to go back is said to
+  /// have seen all up to the last epoch's beginning: what is read between the two is superseded by
+  /// what was lost and announced anew beyond (R17b). One that names a backfill was printed when
+  /// stable had passed the grant, and stays as it is.
   SequenceId resume(const SequenceId& since) const;
+  /// A token to be printed in the last epoch: if its numbers would be taken for those of an older
+  /// one that has to go back, it names the last epoch's beginning, too. That number is never drawn.
+  SequenceId dated(const SequenceId& id) const;
+
+  /// There was never another one.
+  bool is_single() const { return starts_.size() <= 1; }
 
   void encode_to(ByteWriter& writer) const;
   static Result<Epochs> decode_from(ByteReader& reader);
@@ -48,6 +57,9 @@ class Epochs {
   friend bool operator==(const Epochs&, const Epochs&) = default;
 
  private:
+  Sequence floor_after(Sequence number) const;
+  SequenceId of_last(Sequence low, const SequenceId& id) const;
+
   std::vector<Start> starts_;  // ascending
 };
 

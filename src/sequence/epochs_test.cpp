@@ -32,12 +32,24 @@ TEST(Epochs, ATokensLowPartDecides) {
     return epochs.resume(SequenceId::parse(text).value()).print();
   };
   EXPECT_EQ(resumed("40::90"), "40::90");
-  EXPECT_EQ(resumed("70::90"), "60");
-  EXPECT_EQ(resumed("180::230"), "150");
+  EXPECT_EQ(resumed("70::90"), "60::201");
+  EXPECT_EQ(resumed("180::230"), "180::230");  // printed in the last epoch
   EXPECT_EQ(resumed("220::230"), "220::230");
-  EXPECT_EQ(resumed("90:5"), "60");  // a backfill begins again with its grant
-  EXPECT_EQ(resumed("220:5"), "220:5");
+  EXPECT_EQ(resumed("180"), "150::201");
+  EXPECT_EQ(resumed("90:5"), "90:5");
   EXPECT_EQ(resumed("40:90:5"), "40:90:5");
+}
+
+// Numbers that survived are printed long after their epoch is over.
+TEST(Epochs, ADatedTokenStaysWhereItIs) {
+  const Epochs epochs = two_failovers();
+  for (std::uint64_t s = 0; s < 250; ++s) {
+    const SequenceId dated = epochs.dated(SequenceId{Sequence(), Sequence(), Sequence(s)});
+    EXPECT_EQ(dated.safe(), Sequence(s));
+    EXPECT_EQ(epochs.resume(dated), dated) << s;
+    const bool is_in_doubt = (s > 60 && s <= 100) || (s > 150 && s <= 200);
+    EXPECT_EQ(dated.sequence, Sequence(is_in_doubt ? 201 : s));
+  }
 }
 
 TEST(Epochs, AnEpochsFloorOnlyFalls) {

@@ -18,6 +18,7 @@ struct SimMessages::Exchange {
   Request request;
   ChoiceScope scope;  // of the connection between the node and the partition
   TimePoint given_up_at;
+  std::uint64_t era = 0;              // requests of an earlier one never arrive
   std::optional<bool> is_repeated{};  // while a cut lasts; drawn when a cut stops it
   bool is_answered = false;
   bool has_failed = false;  // the node is told that nothing was done: keep it true
@@ -55,7 +56,7 @@ void SimMessages::send(Request request) {
   const ChoiceScope scope =
       journal_.scope(1'000 + node.value() * std::uint64_t{1'000} + partition.value());
   const auto exchange = std::make_shared<Exchange>(
-      Exchange{std::move(request), scope, world_.now() + faults_.network.connection_timeout});
+      Exchange{std::move(request), scope, world_.now() + faults_.network.connection_timeout, era_});
   if (is_cut(node, partition) && happens("connection refused", 0.5, *exchange))
     return refuse(exchange);
   const auto delay = draw_delay(*exchange);
@@ -87,7 +88,7 @@ bool SimMessages::is_held_by_cut(const Shared& exchange, std::string_view label,
 }
 
 void SimMessages::arrive(const Shared& exchange) {
-  if (exchange->has_failed) return;
+  if (exchange->has_failed || exchange->era != era_) return;
   const SimMessages::Request& request = exchange->request;
   if (request.from->is_over && happens("request of a dead node dropped", 0.5, *exchange)) return;
   if (is_held_by_cut(exchange, "request", [this, exchange] { arrive(exchange); })) return;

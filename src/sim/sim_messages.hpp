@@ -36,6 +36,8 @@ class SimMessages {
       : world_(world), journal_(journal), faults_(faults), partitions_(partitions) {}
 
   void send(Request request);
+  /// No request that is underway arrives any more.
+  void drop_underway() { ++era_; }
 
   void cut(NodeNumber node, PartitionNumber partition) { cut_.insert({node, partition}); }
   void connect(NodeNumber node, PartitionNumber partition) { cut_.erase({node, partition}); }
@@ -64,6 +66,7 @@ class SimMessages {
   const SimFaults& faults_;
   std::deque<SimPartition>& partitions_;
   std::set<std::pair<NodeNumber, PartitionNumber>> cut_;
+  std::uint64_t era_ = 0;
 };
 
 }  // namespace headgate

@@ -84,6 +84,7 @@ SimStore::Snapshot SimStore::take_snapshot() const {
 
 void SimStore::restore(const Snapshot& snapshot) {
   HG_ASSERT(snapshot.size() == partitions_.size());
+  messages_.drop_underway();
   for (std::size_t i = 0; i < snapshot.size(); ++i) partitions_[i].restore(snapshot[i]);
   world_.count_fault("restore");
   mark_lost();

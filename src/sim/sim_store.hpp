@@ -89,7 +89,8 @@ class SimStore {
   void heal_all();
 
   /// F12. A snapshot is of one moment; restoring begins new histories that have nothing in common
-  /// with any other: readers of feeds begin again.
+  /// with any other: readers of feeds begin again. Whoever restores has stopped everything before:
+  /// requests underway never arrive.
   using Snapshot = std::vector<SimMaster>;
   Snapshot take_snapshot() const;
   void restore(const Snapshot& snapshot);

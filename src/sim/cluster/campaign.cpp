@@ -80,7 +80,7 @@ void report_violation(const CampaignOptions& options, std::uint64_t seed, const 
 void run_seed(const CampaignOptions& options, std::uint64_t seed, Report& report) {
   const Script script = draw_script(seed, options.swarm);
   SimRunResult result = run_script(script, options.run);
-  if (options.is_twice && !result.violation) {
+  if (options.repeat_each > 0 && seed % options.repeat_each == 0 && !result.violation) {
     const SimRunResult again = run_script(script, options.run);
     if (again.log_hash != result.log_hash)
       result.violation = Violation{"replay", {}, "two runs of one seed differ"};

@@ -18,8 +18,9 @@ struct CampaignOptions {
   std::optional<double> minutes = {};  ///< no run begins later
   SwarmOptions swarm = {};
   SimRunOptions run = {};
-  unsigned workers = 0;             ///< 0: one for each processor
-  bool is_twice = true;             ///< each seed two times, with equal event logs
+  unsigned workers = 0;  ///< 0: one for each processor
+  /// So many seeds apart a seed is run a second time, with an equal event log; 0: none.
+  std::uint64_t repeat_each = 1;
   bool is_progress = true;          ///< a line every few seconds
   std::size_t violations_max = 10;  ///< the campaign ends with so many
   /// Events that shortening one script may take; 0: scripts are written as they are.

@@ -28,7 +28,7 @@ constexpr std::string_view kUsage =
   --format append|indexed  --mode available|stable  --cache-writes frontend|feed
   --single               one process on an embedded store instead of a cluster
   --break RULE           without this rule of docs/fault-model.md; may be given several times
-  --once                 does not run each seed twice
+  --repeat-each N        runs every N-th seed twice, to compare the event logs (1; 0: none)
   --print                prints the script instead of running it
   --output DIR           where the scripts of violations are written
   --violations N         ends with so many (10)
@@ -81,12 +81,10 @@ bool read_rules(std::string_view text, std::vector<std::string>& rules) {
 
 bool read_flag(std::string_view name, Arguments& arguments) {
   if (name == "--single") arguments.campaign.swarm.is_cluster = false;
-  if (name == "--once") arguments.campaign.is_twice = false;
   if (name == "--print") arguments.is_print = true;
   if (name == "--quiet") arguments.campaign.is_progress = false;
   if (name == "--verbose") arguments.is_verbose = true;
-  return name == "--single" || name == "--once" || name == "--print" || name == "--quiet" ||
-         name == "--verbose";
+  return name == "--single" || name == "--print" || name == "--quiet" || name == "--verbose";
 }
 
 bool read_option(std::string_view name, std::string_view value, Arguments& arguments) {
@@ -111,6 +109,7 @@ bool read_option(std::string_view name, std::string_view value, Arguments& argum
   if (name == "--script" || name == "--break" || name == "--output") return true;
   if (name == "--rules") return read_rules(value, arguments.rules);
   if (name == "--violations") return read_number(value, campaign.violations_max);
+  if (name == "--repeat-each") return read_number(value, campaign.repeat_each);
   if (name == "--workers") return read_number(value, campaign.workers);
   if (name == "--shrink") return read_number(value, campaign.shrink_events);
   if (name == "--format") return choose(value, "append", "indexed", campaign.swarm.format);
@@ -175,7 +174,7 @@ int break_rules(const Arguments& arguments) {
     campaign.run.broken_rules = {rule};
     campaign.violations_max = 1;
     campaign.shrink_events = 0;
-    campaign.is_twice = false;
+    campaign.repeat_each = 0;
     campaign.is_progress = false;
     const CampaignSummary summary = run_campaign(campaign);
     const bool is_asked = summary.rules_asked.contains(rule);

@@ -72,6 +72,8 @@ class Oracle {
                              Durability durability);
   /// The same for a user or role: `name` as principals are stored.
   void acknowledged_principal(const std::string& name, Sequence sequence);
+  /// The stores were restored from a backup: what they hold now is all that ever was (F12).
+  void begin_again();
   /// The write that carries `number` was refused: it must never be stored.
   void refused(std::uint32_t number);
 
@@ -83,6 +85,8 @@ class Oracle {
   /// Whether the client holds what it has to when everything has been told; what is wrong, or
   /// nothing. I1.
   std::optional<std::string> missing(const Reader& reader, const Replica& replica) const;
+  /// False: a user that was never made, or that a failover took.
+  bool exists(const Reader& reader) const;
   /// The client's rights never changed.
   bool has_fixed_rights(const Reader& reader) const;
 
@@ -126,6 +130,7 @@ class Oracle {
     std::optional<TimePoint> acknowledged = {};
   };
 
+  void take_journals();
   void saw_base(const SimMutation& mutation);
   void saw_document(const SimMutation& mutation);
   void saw_principal(const SimMutation& mutation);

@@ -75,6 +75,12 @@ std::set<std::string> Oracle::rights_now(const std::string& user) const {
   return channels;
 }
 
+bool Oracle::exists(const Reader& reader) const {
+  if (reader.user.empty()) return true;
+  const auto found = principals_.find("user:" + reader.user);
+  return found != principals_.end() && surviving(found->second) != nullptr;
+}
+
 bool Oracle::has_fixed_rights(const Reader& reader) const {
   if (reader.user.empty()) return true;
   const auto found = principals_.find("user:" + reader.user);

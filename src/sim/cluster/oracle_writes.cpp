@@ -40,8 +40,28 @@ Oracle::Oracle(SimWorld& world, SimStore& base, SimStore& cache, DatabaseId data
   });
   if (!is_one_store)
     cache_.set_observer([this](const SimMutation& mutation) { saw_cache(mutation); });
-  for (const SimMutation& mutation : base_.mutations()) saw_base(mutation);
-  for (const SimMutation& mutation : cache_.mutations()) saw_cache(mutation);
+  take_journals();
+}
+
+void Oracle::take_journals() {
+  for (const SimMutation& mutation : base_.mutations())
+    if (!mutation.is_lost) saw_base(mutation);
+  for (const SimMutation& mutation : cache_.mutations())
+    if (!mutation.is_lost) saw_cache(mutation);
+}
+
+void Oracle::begin_again() {
+  documents_.clear();
+  principals_.clear();
+  used_.clear();
+  written_.clear();
+  sequence_documents_.clear();
+  stable_keys_.clear();
+  generation_.clear();
+  highest_stable_ = Sequence();
+  checked_ = Sequence();
+  checked_under_.clear();
+  take_journals();
 }
 
 Oracle::~Oracle() {

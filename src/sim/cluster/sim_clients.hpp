@@ -20,6 +20,8 @@ struct SimClientSite {
   Oracle& oracle;
   const ScriptSettings& settings;
   bool is_over = false;  ///< nobody begins another request
+  /// Raised when the database has become another one (E): answers of before mean nothing.
+  std::uint32_t databases = 0;
   /// How writes ended, by kind and outcome.
   std::map<std::string, std::uint64_t> outcomes;
 
@@ -43,19 +45,17 @@ class SimPusher {
   void add(const ScriptStep& step) { steps_.push_back(step); }
   /// Until the site is over.
   Task<void> run();
-  /// Sessions that found everything there, begun one after the other.
-  std::uint64_t complete_sessions() const { return complete_sessions_; }
   std::size_t size() const { return steps_.size(); }
   static std::string id_of(const ScriptStep& step);
   static std::string rev_of(const ScriptStep& step);
   const std::deque<ScriptStep>& steps() const { return steps_; }
 
  private:
-  Task<bool> run_session();
+  Task<void> run_session();
 
   SimClientSite& site_;
   std::deque<ScriptStep> steps_;
-  std::uint64_t complete_sessions_ = 0;
+  std::uint64_t sessions_ = 0;
 };
 
 }  // namespace headgate

@@ -110,7 +110,7 @@ void SimCluster::start() {
     nodes_.emplace_back(*site_, NodeNumber(n), draw_clock(n), n <= script_.settings.cache_writers);
   for (SimNode& node : nodes_) node.start();
   clients_ = std::make_unique<SimClientSite>(
-      SimClientSite{environment_, nodes_, *oracle_, script_.settings, false, {}});
+      SimClientSite{environment_, nodes_, *oracle_, script_.settings, false, 0, {}});
   pusher_ = std::make_unique<SimPusher>(*clients_);
   const auto all_serve = [&] {
     return std::all_of(nodes_.begin(), nodes_.end(), [](auto& node) { return node.is_serving(); });
@@ -175,6 +175,7 @@ void SimCluster::prove() {
   std::uint32_t turn = 0;
   TaskScope proofs(environment_);
   for (SimFollower& follower : followers_) {
+    if (!follower.exists()) continue;
     for (std::uint32_t i = 0; i < 4; ++i) {
       const auto draw = world_.choices().draw("proof", ChoiceScope(++turn));
       const bool is_new = i == 0;

@@ -50,6 +50,7 @@ class SimCluster {
   void apply_fault(const ScriptStep& step);
   void apply_node_fault(const ScriptStep& step);
   void apply_store_fault(const ScriptStep& step);
+  void restore();
   void make_noise(SimStore& store) const;
   void lose_process(SimNode& node, std::uint32_t lost_writes, std::chrono::milliseconds down_for);
   void refuse(SimStore& store, Errc code, std::chrono::milliseconds lasts);
@@ -73,6 +74,7 @@ class SimCluster {
   std::unique_ptr<SimClientSite> clients_;
   std::deque<SimFollower> followers_;
   std::unique_ptr<SimPusher> pusher_;
+  std::optional<SimStore::Snapshot> snapshot_;
   bool is_healed_ = false;
   TaskScope tasks_;
 };

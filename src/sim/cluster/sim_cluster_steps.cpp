@@ -134,6 +134,21 @@ void SimCluster::refuse(SimStore& store, Errc code, milliseconds lasts) {
   later(lasts, "store accepts", [&store] { store.faults().refusal.reset(); });
 }
 
+// E: everything is stopped, the base bucket restored, the cache bucket dropped; what comes up is
+// another database, and clients begin again.
+void SimCluster::restore() {
+  if (!snapshot_ || !own_cache_) return;
+  for (SimNode& node : nodes_) node.crash();
+  base_.restore(*snapshot_);
+  own_cache_->restore(own_cache_->take_snapshot());  // what was underway to it is gone, too
+  own_cache_->flush();
+  hooks_.probe("E restored from a snapshot");
+  oracle_->begin_again();
+  for (SimFollower& follower : followers_) follower.begin_again();
+  ++clients_->databases;
+  for (SimNode& node : nodes_) node.start();
+}
+
 void SimCluster::apply_store_fault(const ScriptStep& step) {
   SimStore& store = store_of(step);
   const PartitionNumber partition(step.subject %
@@ -163,6 +178,11 @@ void SimCluster::apply_store_fault(const ScriptStep& step) {
     case StepKind::flush:
       if (own_cache_) own_cache_->flush();
       return;
+    case StepKind::snapshot:
+      snapshot_ = base_.take_snapshot();
+      return;
+    case StepKind::restore:
+      return restore();
     case StepKind::refuse:
       return refuse(store, Errc::overloaded, step.lasts);
     case StepKind::full:

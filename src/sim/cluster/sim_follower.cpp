@@ -107,6 +107,14 @@ void SimFollower::go_back(std::uint32_t how_far) {
   replica_ = old.replica;
 }
 
+void SimFollower::begin_again() {
+  if (stream_) close_feed(stream_);
+  last_rows_.push_back("begins again");
+  at_ = "0";
+  replica_ = {};
+  remembered_.assign(1, {at_, replica_});
+}
+
 Task<void> SimFollower::prove_old_id(SimNode& node, std::optional<std::uint32_t> how_far,
                                      ReadMode mode, std::uint64_t limit) {
   Replica replica;

@@ -23,15 +23,20 @@ class SimFollower {
   Task<void> run();
   /// Goes on from an id that it was sent earlier, with what it held then.
   void go_back(std::uint32_t how_far);
+  /// The database is another one: nothing that it was sent counts any more (E).
+  void begin_again();
   /// Reads page after page until one is empty, at one node, beginning at an id it was sent
-  /// earlier, or at the beginning. True if the replica it ends with is right.
+  /// earlier, or at the beginning; the replica it ends with must be right.
   Task<void> prove_old_id(SimNode& node, std::optional<std::uint32_t> how_far, ReadMode mode,
                           std::uint64_t limit);
 
   const Reader& reader() const { return reader_; }
   const ScriptStep& step() const { return step_; }
   /// What the client lacks when everything has been told; nothing: it holds what it has to.
-  std::optional<std::string> missing() const { return site_.oracle.missing(reader_, replica_); }
+  std::optional<std::string> missing() const {
+    return exists() ? site_.oracle.missing(reader_, replica_) : std::nullopt;
+  }
+  bool exists() const { return site_.oracle.exists(reader_); }
   std::uint64_t rows() const { return rows_; }
   std::string story() const;
 

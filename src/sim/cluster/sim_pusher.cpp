@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{4};
 constexpr std::chrono::milliseconds kPause{80};
-constexpr std::string_view kCheckpointId = "_local/pusher";
 constexpr std::uint32_t kClient = 1'000'000;  // whose choices
 
 /// How many documents the checkpoint says are there, and its revision.
@@ -22,21 +21,22 @@ struct Checkpoint {
   std::optional<Revision> rev;
 };
 
-Task<Result<Checkpoint>> get_checkpoint(SimProcess& process) {
-  const auto stored =
-      co_await process.database->local_documents().get(DocId(std::string(kCheckpointId)));
+Task<Result<Checkpoint>> get_checkpoint(SimProcess& process, DocId id) {
+  const auto stored = co_await process.database->local_documents().get(std::move(id));
   if (!stored && stored.error().code == Errc::not_found) co_return Checkpoint{};
   if (!stored) co_return stored.error();
   const auto pushed = JsonView(stored->json).find("pushed");
   co_return Checkpoint{static_cast<std::size_t>(pushed.value().as_uint64().value()), stored->rev};
 }
 
-Task<Result<Revision>> put_checkpoint(SimProcess& process, Checkpoint checkpoint) {
+// As PouchDB does: it reads the present one once more, for its revision alone.
+Task<Result<Revision>> put_checkpoint(SimProcess& process, DocId id, std::size_t pushed,
+                                      std::uint64_t session) {
+  HG_CO_TRY(const Checkpoint present, co_await get_checkpoint(process, id));
   ParsedDocument document;
-  document.body = fmt::format(R"({{"pushed":{}}})", checkpoint.pushed);
-  document.rev = checkpoint.rev;
-  co_return co_await process.database->local_documents().put(DocId(std::string(kCheckpointId)),
-                                                             std::move(document));
+  document.body = fmt::format(R"({{"pushed":{},"session_id":"{}"}})", pushed, session);
+  document.rev = present.rev;
+  co_return co_await process.database->local_documents().put(std::move(id), std::move(document));
 }
 
 // True if the revision is there afterwards.
@@ -73,38 +73,42 @@ std::string SimPusher::rev_of(const ScriptStep& step) {
 
 Task<void> SimPusher::run() {
   while (!site_.is_over) {
-    if (co_await run_session()) ++complete_sessions_;
+    co_await run_session();
     co_await site_.environment.sleep_for(kPause);
   }
 }
 
-Task<bool> SimPusher::run_session() {
-  SimHandler<Result<Checkpoint>> read = [](SimProcess& process) { return get_checkpoint(process); };
+Task<void> SimPusher::run_session() {
+  // Every database has checkpoints of its own.
+  const std::uint32_t database = site_.databases;
+  const DocId id(fmt::format("_local/pusher-{}", database));
+  SimHandler<Result<Checkpoint>> read = [id](SimProcess& process) {
+    return get_checkpoint(process, id);
+  };
   const auto found =
       co_await ask(site_.environment, site_.draw_node(kClient), std::move(read), kPatience);
-  if (!found || !*found) co_return false;
-  Checkpoint checkpoint = **found;
-  const std::size_t begun_at = checkpoint.pushed;
-  while (checkpoint.pushed < steps_.size()) {
-    const ScriptStep step = steps_[checkpoint.pushed];
+  if (!found || !*found) co_return;
+  const std::uint64_t session = ++sessions_;
+  const std::size_t begun_at = (*found)->pushed;
+  std::size_t pushed = begun_at;
+  while (pushed < steps_.size()) {
+    const ScriptStep step = steps_[pushed];
     SimHandler<Result<Sequence>> handler = [step](SimProcess& process) {
       return push(process, step);
     };
     const auto answer =
         co_await ask(site_.environment, site_.draw_node(kClient), std::move(handler), kPatience);
-    if (!answer || !*answer) co_return false;
+    if (!answer || !*answer || database != site_.databases) co_return;
     if (**answer != Sequence())
       site_.oracle.acknowledged_document(id_of(step), rev_of(step), **answer,
                                          site_.settings.durability);
-    ++checkpoint.pushed;
+    ++pushed;
   }
-  if (checkpoint.pushed == begun_at) co_return true;
-  SimHandler<Result<Revision>> write = [checkpoint](SimProcess& process) {
-    return put_checkpoint(process, checkpoint);
+  if (pushed == begun_at) co_return;
+  SimHandler<Result<Revision>> write = [id, pushed, session](SimProcess& process) {
+    return put_checkpoint(process, id, pushed, session);
   };
-  const auto written =
-      co_await ask(site_.environment, site_.draw_node(kClient), std::move(write), kPatience);
-  co_return written && *written;
+  co_await ask(site_.environment, site_.draw_node(kClient), std::move(write), kPatience);
 }
 
 }  // namespace headgate

@@ -99,12 +99,14 @@ bool is_unknown(const Error& error) {
 }
 
 Task<void> carry_out_edit(SimClientSite& site, ScriptStep step) {
+  const std::uint32_t database = site.databases;
   SimHandler<Edited> handler = [step](SimProcess& process) { return edit(process, step); };
   const auto edited =
       co_await ask(site.environment, site.node(step.node), std::move(handler), kPatience);
   const auto answer = edited ? std::optional(edited->answer) : std::nullopt;
   ++site.outcomes[fmt::format("{}: {}", to_string(step.kind), outcome_of(answer))];
   if (!answer || (!*answer && is_unknown(answer->error()))) co_return;
+  if (database != site.databases) co_return;
   if (!*answer) {
     site.oracle.refused(step.number);
     co_return;
@@ -114,13 +116,14 @@ Task<void> carry_out_edit(SimClientSite& site, ScriptStep step) {
 }
 
 Task<void> carry_out_principal(SimClientSite& site, ScriptStep step) {
+  const std::uint32_t database = site.databases;
   SimHandler<Result<UserWrite>> handler = [step](SimProcess& process) {
     return put_principal(process, step);
   };
   const auto answer =
       co_await ask(site.environment, site.node(step.node), std::move(handler), kPatience);
   ++site.outcomes[fmt::format("{}: {}", to_string(step.kind), outcome_of(answer))];
-  if (!answer || !*answer) co_return;
+  if (!answer || !*answer || database != site.databases) co_return;
   const std::string name = step.kind == StepKind::role ? fmt::format("role:r{}", step.subject)
                                                        : "user:" + user_name(step.subject);
   site.oracle.acknowledged_principal(name, (*answer)->sequence);

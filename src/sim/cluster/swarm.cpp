@@ -195,6 +195,10 @@ void Swarm::draw_faults() {
   if (script_.settings.is_cluster && chance("flush exists", 0.08)) kinds.push_back(StepKind::flush);
   if (script_.settings.is_cluster && chance("second writer exists", 0.3))
     kinds.push_back(StepKind::writer);
+  if (script_.settings.is_cluster && chance("restore exists", 0.06)) {
+    draw_fault(StepKind::snapshot);
+    draw_fault(StepKind::restore);
+  }
   if (kinds.empty()) kinds.push_back(StepKind::crash);
   const std::uint32_t count = 5 + below("faults", 12);
   for (std::uint32_t i = 0; i < count; ++i) draw_fault(kinds[below("fault", kinds.size())]);
