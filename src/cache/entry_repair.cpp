@@ -181,6 +181,15 @@ Task<Result<std::optional<CacheEntry>>> EntryRepair::entry_of(EntryPlace place) 
   co_return std::optional<CacheEntry>(pending.record.entry);
 }
 
+// Replaced meanwhile: the newer version is on the feed. It may come after the end of the audit, so
+// what stands at this number is decided now (I4).
+Task<Result<void>> EntryRepair::leave_number(EntryPlace place) {
+  std::vector<Sequence> number{context_.pending.at(place).record.entry.sequence};
+  HG_CO_CHECK(co_await bury_each(std::move(number)));
+  context_.settle(place);
+  co_return Result<void>();
+}
+
 Task<Result<void>> EntryRepair::repair(std::vector<EntryPlace> places) {
   std::vector<CacheWrite> writes;
   std::vector<EntryPlace> written;
@@ -190,8 +199,8 @@ Task<Result<void>> EntryRepair::repair(std::vector<EntryPlace> places) {
       fail(place, entry.error());
       continue;
     }
-    if (!*entry) {  // replaced meanwhile: its newer version is on the feed
-      context_.settle(place);
+    if (!*entry) {
+      if (const auto left = co_await leave_number(place); !left) fail(place, left.error());
       continue;
     }
     const FeedEntry& fed = context_.pending.at(place).entry;

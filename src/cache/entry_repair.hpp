@@ -28,6 +28,7 @@ class EntryRepair {
   Task<Result<void>> search_blocks(EntryPlace place, Judgement& judgement);
   Task<Result<bool>> bury_each(std::vector<Sequence> sequences);
   Task<Result<void>> repair(std::vector<EntryPlace> places);
+  Task<Result<void>> leave_number(EntryPlace place);
   Task<Result<std::optional<CacheEntry>>> entry_of(EntryPlace place);
   Task<Result<void>> resequence(EntryPlace place, std::vector<Sequence> unlisted);
   void fail(EntryPlace place, const Error& why);

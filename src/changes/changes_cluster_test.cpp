@@ -38,7 +38,8 @@ struct ClusterSite {
 
 class ChangesClusterTest : public testing::Test {
  protected:
-  explicit ChangesClusterTest(std::optional<StableDurability> stable_durability = {}) {
+  explicit ChangesClusterTest(std::optional<StableDurability> stable_durability = {},
+                              bool has_star_channel = true) {
     MemoryBucket base(env_, base_store_);
     MemoryBucket cache(env_, cache_store_);
     DatabaseCatalog catalog(env_, base, cache);
@@ -46,6 +47,7 @@ class ChangesClusterTest : public testing::Test {
     DatabaseConfig config;
     config.block_capacity = 4;
     config.stable_durability = stable_durability;
+    config.star_channel = has_star_channel;
     entry_ = env_.run(catalog.create("db", config)).value();
     a_ = open();
     b_ = open();
@@ -154,6 +156,23 @@ TEST_F(ChangesClusterTest, AFeedOfOneNodeSeesTheWritesOfAnother) {
   const std::string rev = put(*b_, "doc", "news");
   settle(seconds(1));
   EXPECT_THAT(ids(feed), ElementsAre("doc " + rev));
+}
+
+// Without "*" no counter tells of it: stable does.
+class StarlessClusterTest : public ChangesClusterTest {
+ protected:
+  StarlessClusterTest() : ChangesClusterTest(std::nullopt, false) {}
+};
+
+TEST_F(StarlessClusterTest, AFeedOfOneNodeSeesTheWritesOfAnother) {
+  Follower& feed = follow(*b_, FeedKind::continuous, "0");
+  for (int i = 0; i < 3; ++i) {
+    const std::string id = "doc" + std::to_string(i);
+    const std::string rev = put(*a_, id, "news");
+    settle(seconds(1));
+    ASSERT_FALSE(feed.rows.empty());
+    EXPECT_EQ(ids(feed).back(), id + " " + rev);
+  }
 }
 
 // R11: waiting feeds go on by themselves after failovers of both buckets, without a restart.

@@ -169,7 +169,11 @@ Task<Result<void>> FeedHub::poll_once(ChangesSource& source) {
     polled_epoch_ = pass.record->epoch;
     wake_all();
   }
-  if (pass.stable > stable_) stable_advanced(pass.stable, {});
+  if (pass.stable > stable_) {
+    stable_advanced(pass.stable, {});
+    // No counter tells whoever follows "*" here of what other nodes wrote.
+    if (!has_star_channel_) wake_early(ChannelId::star());
+  }
   std::vector<ChannelId> ids = next_polled();
   HG_CO_TRY(const auto counters, co_await source.cache_reader().counters(pass, ids));
   for (std::size_t i = 0; i < ids.size(); ++i) compare(ids[i], counters[i]);

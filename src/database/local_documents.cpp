@@ -103,9 +103,11 @@ Task<Result<LocalDocuments::Present>> LocalDocuments::load(DocId id) {
   present.epoch = pass.record->epoch;
   present.has_epochs = !epochs.is_single();
   if (!present.stored) co_return present;
-  // A checkpoint of writes that are lost: their author is to offer them again.
-  const Sequence highest = present.stored->highest;
-  present.is_shown = !present.stored->is_doubtful && epochs.resume(highest) == highest;
+  // A checkpoint of writes that are lost: their author is to offer them again. The number tells
+  // when a new epoch had begun that was not published yet.
+  const LocalEnvelope& stored = *present.stored;
+  present.is_shown = !stored.is_doubtful && epochs.resume(stored.highest) == stored.highest &&
+                     epochs.of(stored.highest) == stored.epoch;
   if (!present.is_shown) HG_PROBE("B4 checkpoint reported absent");
   co_return present;
 }

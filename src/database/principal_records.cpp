@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kMaxAttempts = 20;
 constexpr int kCacheAttempts = 3;
+constexpr std::chrono::milliseconds kLookAgain{20};
 
 bool is_lost_race(Errc code) {
   return code == Errc::cas_mismatch || code == Errc::exists || code == Errc::not_found;
@@ -69,7 +70,10 @@ Task<Result<PrincipalRecords::Written>> PrincipalRecords::write_holding(
     const bool was_live = stored.is_live();
     const std::string* present = was_live ? &stored.envelope.record : nullptr;
     HG_CO_TRY(const auto preview, change(present, Sequence()));
-    if (!preview) co_return Written{false, false, stored.envelope.sequence};
+    if (!preview) {
+      HG_CO_CHECK(co_await put_in_force(name, stored.envelope.sequence));
+      co_return Written{false, false, stored.envelope.sequence};
+    }
     if (held && held->first <= stored.envelope.sequence) {
       const Allocation outrun = *std::exchange(held, std::nullopt);
       co_await context_.allocator.release(outrun.first, outrun.first);
@@ -91,6 +95,7 @@ Task<Result<PrincipalRecords::Written>> PrincipalRecords::write_holding(
     const auto finished = is_unknown ? co_await find_outcome(name, used.first)
                                      : co_await write_cache(name, stored, reply, used);
     if (!finished) co_return finished.error();
+    HG_CO_CHECK(co_await await_audit(name, used.first));
     co_return Written{!was_live, true, used.first};
   }
   co_return Error{Errc::overloaded, "too many others write this user or role"};
@@ -117,6 +122,36 @@ Task<Result<void>> PrincipalRecords::find_outcome(PrincipalName name, Sequence s
                                     std::ranges::binary_search(stored->envelope.recent, sequence));
   if (is_stored && co_await context_.front_end.raise_access_counter()) co_return Result<void>();
   co_return Error{Errc::timeout_unknown_outcome, "writing a user or role"};
+}
+
+/// Somebody else wrote the same, and may still be about to raise the access counter: done when the
+/// sequence document is there.
+Task<Result<void>> PrincipalRecords::put_in_force(PrincipalName name, Sequence sequence) {
+  if (sequence == Sequence()) co_return Result<void>();  // there is no such user
+  const Reply found = co_await context_.space.bucket.get(context_.space.sequence_key(sequence),
+                                                         context_.deadline());
+  const auto document = found.ok() ? SequenceDocument::decode(sequence, found.bytes) : found.status;
+  if (!document || document->is_dead)
+    HG_CO_CHECK(co_await context_.front_end.raise_access_counter());
+  co_return co_await await_audit(std::move(name), sequence);
+}
+
+/// After a failover of the base a pass elsewhere may still read an old master's record (F11). Once
+/// stable is published for the history that the record is read under nobody believes another one.
+Task<Result<void>> PrincipalRecords::await_audit(PrincipalName name, Sequence sequence) {
+  const Deadline give_up_at = context_.deadline();
+  while (context_.space.is_shared()) {
+    const auto pass = co_await context_.reader.start_pass();
+    const auto stored = co_await load(name);
+    if (pass && stored && stored->envelope.sequence >= sequence &&
+        is_of(*pass->record, name, *stored))
+      break;
+    if (context_.environment.now() >= give_up_at)
+      co_return Error{Errc::timeout_unknown_outcome,
+                      "the user or role is stored, but not in force yet"};
+    co_await context_.environment.sleep_for(kLookAgain);
+  }
+  co_return Result<void>();
 }
 
 /// With CacheWrites::feed, too: a revocation holds from its acknowledgement on (I7).

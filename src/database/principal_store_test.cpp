@@ -188,6 +188,23 @@ TEST_F(PrincipalStoreTest, AnUnfinishedGrantIsNotRemembered) {
   EXPECT_TRUE(user("ann")->access.can_read_channel("news"));
 }
 
+// I7: what somebody else wrote, and could not put in force, is not acknowledged as "no change".
+TEST_F(PrincipalStoreTest, AnUnchangedUserIsInForceWhenAcknowledged) {
+  put_user("ann", {"news"});
+  EXPECT_TRUE(user("ann")->access.can_read_channel("news"));
+  bucket_.hold_feeds();
+  for (const KeyKind kind : {KeyKind::block, KeyKind::access_counter})
+    bucket_.inject({.matches = writes_of_kind(kind), .code = Errc::unavailable, .times = SIZE_MAX});
+  UserUpdate update;
+  update.admin_channels = std::set<std::string>();
+  EXPECT_FALSE(env_.run(db_->principals().put_user("ann", update)));
+  bucket_.clear();
+  const auto again = env_.run(db_->principals().put_user("ann", update));
+  ASSERT_TRUE(again) << again.error().context;
+  EXPECT_FALSE(again->is_changed);
+  EXPECT_FALSE(user("ann")->access.can_read_channel("news"));
+}
+
 TEST_F(PrincipalStoreTest, ARoleGivesItsChannelsToThoseWhoHaveIt) {
   put_user("ann", {}, {"editor"});
   EXPECT_FALSE(user("ann")->access.can_read_channel("drafts"));

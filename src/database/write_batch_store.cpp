@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "database/base_keys.hpp"
@@ -31,6 +32,24 @@ GrantSets role_grants(const SyncOutput& output) {
 template <class Round>
 void keep_those_in_round(Round& round) {
   std::erase_if(round, [](const auto* pending) { return !pending->is_in_round; });
+}
+
+/// The numbers from `first` on that the document has had, its present one the last; none if it
+/// cannot be read.
+std::vector<Sequence> numbers_since(Sequence first, const Reply& document) {
+  std::vector<Sequence> numbers;
+  const auto envelope = document.ok() ? decode_envelope(document.bytes) : Errc::not_found;
+  if (!envelope) return numbers;
+  for (const RecordedSequence& recent : envelope->recent)
+    if (recent.sequence >= first) numbers.push_back(recent.sequence);
+  return numbers;
+}
+
+/// Takes out the principals whose hidden channels list that number of the document.
+void drop_listed(std::set<ChannelId>& principals, const DocId& id,
+                 const Result<SequenceDocument>& document) {
+  if (!document || document->is_dead || document->entry.doc_id != id) return;
+  for (const Grant& grant : document->entry.grants) principals.erase(grant.principal);
 }
 
 }  // namespace
@@ -271,26 +290,31 @@ Task<void> WriteBatch::await_rights() {
   }
 }
 
-/// The document's present number decides, whoever gave it that: a write that came after, or a
-/// repair. Its sequence document is inserted when its grants can be read and passes ask for them.
+/// A sequence document is inserted when its grants can be read and passes ask for them. It may be
+/// that of the write itself, or of a later number that the document was given by a repair or
+/// another write, if that lists the principal, too.
 Task<std::vector<bool>> WriteBatch::are_in_force(Round items) {
   std::vector<bool> in_force(items.size(), false);
   std::vector<Key> keys;
   for (const Pending* pending : items) keys.push_back(document_key(context_.id, pending->item.id));
   const auto documents = co_await context_.base.get_many(std::move(keys), context_.deadline());
-  std::vector<Sequence> present;
+  std::vector<std::vector<Sequence>> numbers;
   std::vector<Key> sequence_keys;
-  for (const Reply& reply : documents) {
-    const auto envelope = reply.ok() ? decode_envelope(reply.bytes) : Errc::not_found;
-    present.push_back(envelope ? envelope->sequence : Sequence());
-    sequence_keys.push_back(context_.space.sequence_key(present.back()));
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    numbers.push_back(numbers_since(items[i]->held->sequence, documents[i]));
+    for (Sequence n : numbers.back()) sequence_keys.push_back(context_.space.sequence_key(n));
   }
   const auto found =
       co_await context_.space.bucket.get_many(std::move(sequence_keys), context_.deadline());
+  auto reply = found.begin();
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (!found[i].ok() || present[i] < items[i]->held->sequence) continue;
-    const auto document = SequenceDocument::decode(present[i], found[i].bytes);
-    in_force[i] = document && !document->is_dead && document->entry.doc_id == items[i]->item.id;
+    std::set<ChannelId> missing;
+    for (const Grant& grant : items[i]->now.record.entry.grants) missing.insert(grant.principal);
+    for (Sequence n : numbers[i]) {
+      if (const Reply& stored = *reply++; stored.ok())
+        drop_listed(missing, items[i]->item.id, SequenceDocument::decode(n, stored.bytes));
+    }
+    in_force[i] = missing.empty();
   }
   co_return in_force;
 }

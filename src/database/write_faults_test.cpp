@@ -29,10 +29,12 @@ class WriteFaultsTest : public DatabaseFixture {
     co_return answer;
   }
 
-  /// Waits for the document's first revision, writes another one, and lets the feeds go on.
-  Task<Result<WriteAnswer>> supersede(std::string id, std::string body) {
-    std::optional<Revision> rev;
-    while (!rev) {
+  /// Waits for the document's first revision, or the one after `before`, writes another one, and
+  /// lets the feeds go on.
+  Task<Result<WriteAnswer>> supersede(std::string id, std::string body,
+                                      std::optional<Revision> before = {}) {
+    std::optional<Revision> rev = before;
+    while (rev == before) {
       std::vector<DocId> ids{DocId(id)};
       const auto found = co_await db_->documents().load(std::move(ids));
       if (found && found->front()) rev = found->front()->tree.winner();
@@ -255,6 +257,21 @@ TEST_F(WriteFaultsTest, AGrantThatIsSupersededAtOnceIsAcknowledged) {
     EXPECT_EQ(db_->writer().statistics().unfinished, unfinished + 1);
     EXPECT_EQ(user("ann")->access.can_read_channel(id), keeps_grant);
   }
+}
+
+// What came after says nothing of whom the overtaken write had granted to.
+TEST_F(WriteFaultsTest, ARevocationThatIsSupersededAtOnceIsInForceWhenAcknowledged) {
+  put_user("ann");
+  const std::string rev = put_ok("g", R"({"grant":{"users":"ann","channels":"news"}})");
+  bucket_.hold_feeds();
+  bucket_.inject(
+      {.matches = writes_of_kind(KeyKind::block), .code = Errc::unavailable, .times = 6});
+  std::vector<Task<Result<WriteAnswer>>> tasks;
+  tasks.push_back(db_->writer().write_one(admin(), item("g", "{}", rev)));
+  tasks.push_back(supersede("g", R"({"and":"more"})", parse_revision(rev).value()));
+  for (const auto& answer : env_.run(when_all(env_, std::move(tasks))))
+    EXPECT_TRUE(answer) << answer.error().context;
+  EXPECT_FALSE(user("ann")->access.can_read_channel("news"));
 }
 
 // sync_gateway#1090: a document above the counter lifts it.

@@ -32,6 +32,13 @@ bool Epochs::contains(const Start& start) const {
   });
 }
 
+Epoch Epochs::of(Sequence number) const {
+  Epoch epoch;
+  for (const Start& start : starts_)
+    if (number > start.base) epoch = start.epoch;
+  return epoch;
+}
+
 // The lowest floor of the epochs that began after `number` was given out.
 Sequence Epochs::floor_after(Sequence number) const {
   Sequence floor = kNoFloor;

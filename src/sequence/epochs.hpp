@@ -48,6 +48,8 @@ class Epochs {
   /// one that has to go back, it names the last epoch's beginning, too. That number is never drawn.
   SequenceId dated(const SequenceId& id) const;
 
+  /// The epoch that a number belongs to.
+  Epoch of(Sequence number) const;
   /// There was never another one.
   bool is_single() const { return starts_.size() <= 1; }
 

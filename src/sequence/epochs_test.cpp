@@ -52,6 +52,14 @@ TEST(Epochs, ADatedTokenStaysWhereItIs) {
   }
 }
 
+TEST(Epochs, ANumberTellsItsEpoch) {
+  const Epochs epochs = two_failovers();
+  EXPECT_EQ(epochs.of(Sequence(2)), Epoch(1));
+  EXPECT_EQ(epochs.of(Sequence(100)), Epoch(1));
+  EXPECT_EQ(epochs.of(Sequence(101)), Epoch(2));
+  EXPECT_EQ(epochs.of(Sequence(500)), Epoch(3));
+}
+
 TEST(Epochs, AnEpochsFloorOnlyFalls) {
   Epochs epochs;
   epochs.add({Epoch(1), Sequence(1)});

@@ -114,6 +114,22 @@ TEST_F(SharedAllocationTest, AnUnknownOutcomeLeavesAGap) {
   EXPECT_EQ(take(*a).first, Sequence(3));
 }
 
+// F11: somebody listed an epoch whose horizon was stored by an old master, and is gone.
+TEST_F(SharedAllocationTest, AnEpochWithoutAHorizonIsGoneBeyond) {
+  auto a = node();
+  take(*a);
+  const Reply stored = env_.run(a->base.get(epochs_key(kDatabase), kNoDeadline));
+  EpochRecord record = EpochRecord::decode(stored.bytes).value();
+  record.epochs.add({Epoch(2), Sequence(1'000)});
+  record.limit = Sequence(1'100);
+  ASSERT_TRUE(
+      env_.run(a->base.replace(epochs_key(kDatabase), record.encode(), stored.cas, {}, kNoDeadline))
+          .ok());
+  auto b = node();
+  EXPECT_GT(take(*b).first, Sequence(1'100));
+  EXPECT_EQ(b->allocator.epoch(), Epoch(3));
+}
+
 // Not before the barrier: else a failover forgets the horizon, and the numbers are given again.
 TEST_F(SharedAllocationTest, NoNumberIsUsedBeforeItsHorizonPassedABarrier) {
   auto a = node(10);

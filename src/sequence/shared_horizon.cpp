@@ -62,9 +62,15 @@ Task<Result<SharedHorizon::Step>> SharedHorizon::attempt(Wish wish) {
   if (is_lost || (wish.generation_after && records.epochs.generation <= *wish.generation_after))
     co_return co_await begin_generation(std::move(records));
 
-  const Horizon horizon = wanted(records, wish);
-  // An old master still answers with an epoch that is over (F11).
-  if (horizon.epoch < records.epochs.epochs.last()) co_return Step::again;
+  Horizon horizon = wanted(records, wish);
+  if (horizon.epoch < records.epochs.epochs.last()) {
+    // Either an old master still answers with an epoch that is over, which no barrier confirms, or
+    // the last one was listed by somebody whose master was the old one: it has no horizon (F11).
+    HG_CO_TRY(const Step confirmed, co_await pass_barrier(records));
+    if (confirmed == Step::again) co_return Step::again;
+    HG_PROBE("B3 epoch without a horizon");
+    horizon = next_epoch(records);
+  }
   const bool is_new_epoch = !records.horizon || records.horizon->epoch != horizon.epoch;
   if (records.epochs.limit < horizon.limit) {
     EpochRecord raised = records.epochs;
