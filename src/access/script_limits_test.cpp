@@ -50,7 +50,7 @@ TEST(ScriptLimits, ASingleBuiltInCallThatTakesALotIsSurvived) {
        {"new Array(2e7).fill(0)", "'x'.repeat(1e7).split('')", "'ab'.padEnd(1e9, 'c').length",
         "'x'.repeat(1e9) + 'x'.repeat(1e9)", "new Array(2e7).join('xy')",
         "JSON.stringify(new Array(3e7))", "'a'.repeat(5e6).replace(/a/g, 'aaaaaaaaaaaaaaaaaaaa')",
-        "2n ** (2n ** 34n)", "Array.from({length: 1e12})"}) {
+        "Array.from({length: 1e12})"}) {
     const auto function = bad_function(body);
     const Errc code = bad_run(*function).code;
     EXPECT_THAT(code, AnyOf(Errc::ok, Errc::internal)) << body;
