@@ -85,8 +85,10 @@ TEST(ScriptLimits, WhatComesBackIsBounded) {
 }
 
 TEST(ScriptLimits, AsManyLongNamesAsADocumentMayHaveComeBack) {
-  const auto output =
-      run_body("for (var i = 0; i < 10000; i++) channel('\u20ac'.repeat(331) + i);");
+  const auto function = with_body(
+      "for (var i = 0; i < 10000; i++) channel('\u20ac'.repeat(331) + i);",
+      ScriptLimits{.cpu_time = std::chrono::seconds(60), .wall_time = std::chrono::seconds(60)});
+  const auto output = run(*function, input_of("{}"));
   EXPECT_EQ(output.rejection, std::nullopt);
   EXPECT_EQ(output.channels.size(), kMaxDocumentChannels);
 }
