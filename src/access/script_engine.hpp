@@ -20,8 +20,9 @@ struct ScriptLimits {
   std::chrono::milliseconds cpu_time{100};
   /// Time on the clock, whatever the processor time. Looked at every half second at least.
   std::chrono::milliseconds wall_time{2'000};
-  /// Heap of the runtime with all the functions it keeps; documents over 1 MiB add 12 times their
-  /// size for the run. A single built-in call can pass it for a moment.
+  /// Heap of the runtime with all the functions it keeps, and the largest single text or list;
+  /// documents over 1 MiB add 12 times their size for the run. A single built-in call can pass it
+  /// a few times over for a moment.
   std::size_t heap_bytes = 32u << 20;
 };
 

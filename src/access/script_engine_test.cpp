@@ -296,6 +296,17 @@ TEST(SyncCompile, OnlyOnePlainFunctionExpressionIsTaken) {
   }
 }
 
+// One multiplication of two may take hours, and nothing interrupts it.
+TEST(SyncCompile, BigIntsAreRefused) {
+  for (const char* source :
+       {"function (doc) { return 2n; }", "doc => { let f = (a = [{b: 10n}]) => a; }"}) {
+    const auto function = compile_sync_function(source);
+    ASSERT_FALSE(function) << source;
+    EXPECT_THAT(function.error().context, testing::HasSubstr("BigInt"));
+  }
+  EXPECT_THAT(channels_of("channel(typeof BigInt)"), ElementsAre("undefined"));
+}
+
 TEST(SyncCompile, LongSourcesAreRefused) {
   compile_error("function () {} //" + std::string(kMaxSyncFunctionBytes, 'x'));
 }

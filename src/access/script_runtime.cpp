@@ -3,6 +3,7 @@
 
 #include <js/Array.h>
 #include <js/CallAndConstruct.h>
+#include <js/CharacterEncoding.h>
 #include <js/CompilationAndEvaluation.h>
 #include <js/ContextOptions.h>
 #include <js/ErrorReport.h>
@@ -27,6 +28,7 @@
 #include <string>
 #include <utility>
 
+#include "access/script_memory.hpp"
 #include "access/sync_prelude.hpp"
 
 #if defined(__has_feature)
@@ -45,6 +47,8 @@ constexpr std::size_t kStackBytes = 512u << 10;
 constexpr std::size_t kMebibyte = 1u << 20;
 constexpr std::size_t kHeapPerDocumentByte = 12;
 constexpr double kFullHeap = 0.9;
+/// Longest text that comes back: as many channels as a document may have, with the longest names.
+constexpr std::size_t kReplyTextMax = 16u << 20;
 // Below the heap limit, so that the engine collects before the limit is looked at.
 constexpr std::uint32_t kGcThresholdMebibytes = 8;
 
@@ -273,7 +277,10 @@ Result<void> EngineRuntime::guard(const ScriptLimits& limits, std::size_t input_
   is_running_ = true;
   ScriptWatchdog& watchdog = EngineProcess::instance().shared.watchdog;
   watchdog.begin(*this);
-  const bool is_done = work();
+  const bool is_done = [&] {
+    const AllocationLimit limit(heap);
+    return work();
+  }();
   watchdog.end(*this);
   is_running_ = false;
   if (stop_ != Stop::none || !is_done) return take_failure();
@@ -355,16 +362,15 @@ JSString* EngineRuntime::new_string(std::string_view utf8) {
 
 bool EngineRuntime::read_string(JS::HandleValue value, std::string& into) {
   if (!value.isString()) return false;
-  JSString* text = value.toString();
-  into.resize(JS::GetStringLength(text) * 3);
-  const auto done =
-      JS_EncodeStringToUTF8BufferPartial(context_, text, mozilla::Span(into.data(), into.size()));
-  if (done.isNothing()) {
+  JSLinearString* text = JS_EnsureLinearString(context_, value.toString());
+  if (text == nullptr) return false;
+  const std::size_t bytes = JS::GetDeflatedUTF8StringLength(text);
+  if (bytes > kReplyTextMax) {
     stop_ = Stop::out_of_memory;
     return false;
   }
-  into.resize(mozilla::Get<1>(*done));
-  return true;
+  into.resize(bytes);
+  return JS::DeflateStringToUTF8Buffer(text, mozilla::Span(into.data(), bytes)) == bytes;
 }
 
 Result<void> EngineRuntime::check(const ScriptSource& source) {

@@ -15,7 +15,7 @@ const {InternalError: EngineError, RegExp: NativeRegExp, String: text} = globalT
 const maxLogLines = 20, maxLogLength = 500;
 const loneSurrogate = /[\ud800-\udfff]/u;
 
-const kept = new Set(['Object', 'Array', 'String', 'Number', 'Boolean', 'Symbol', 'BigInt', 'Date',
+const kept = new Set(['Object', 'Array', 'String', 'Number', 'Boolean', 'Symbol', 'Date',
   'Math', 'JSON', 'Map', 'Set', 'WeakMap', 'WeakSet', 'Error', 'TypeError', 'RangeError',
   'SyntaxError', 'ReferenceError', 'EvalError', 'URIError', 'parseInt', 'parseFloat', 'isNaN',
   'isFinite', 'decodeURI', 'decodeURIComponent', 'encodeURI', 'encodeURIComponent', 'escape',
@@ -214,7 +214,15 @@ const std::string_view kSyncSourceCheck = R"JS((function (source) {
   if (!node || (node.type !== 'FunctionExpression' && node.type !== 'ArrowFunctionExpression')) {
     return 'a sync function is one function expression: function (doc, oldDoc, meta) {...}';
   }
-  return node.async || node.generator ? 'a sync function is neither async nor a generator' : '';
+  if (node.async || node.generator) return 'a sync function is neither async nor a generator';
+  const rest = [node];
+  while (rest.length > 0) {
+    const next = rest.pop();
+    if (typeof next === 'bigint') return 'a sync function has no BigInt: nothing bounds its work';
+    if (next === null || typeof next !== 'object') continue;
+    for (const key of Object.keys(next)) rest.push(next[key]);
+  }
+  return '';
 }))JS";
 
 }  // namespace headgate

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
+#include <utility>
+
 #include "api/actions.hpp"
 #include "api/document_request.hpp"
 #include "api/parameters.hpp"
@@ -11,6 +15,10 @@ namespace {
 
 /// Documents of one `_bulk_get`, or ids of one `_revs_diff`.
 constexpr std::size_t kItemsMax = 100'000;
+/// Documents of `_bulk_get` read at a time, and bytes of an answer that are gathered before they
+/// are sent. A failure before that has its own status.
+constexpr std::size_t kPieceItems = 50;
+constexpr std::size_t kPieceBytes = 1u << 20;
 
 Result<JsonView> array_of_body(const HttpRequest& request, std::string_view name) {
   HG_TRY(const JsonView body, object_of_body(request));
@@ -113,6 +121,8 @@ std::string print_bulk(const std::vector<BulkItem>& items) {
   return std::move(out).text();
 }
 
+using FoundRevisions = Result<std::vector<OpenRevision>>;
+
 /// One document of `_bulk_get`. What was sent is kept for the answer, it may be anything.
 struct AskedDocument {
   JsonView id;   ///< in the request's body; null if absent
@@ -159,8 +169,7 @@ void write_bulk_get_error(JsonWriter& out, const AskedDocument& asked, std::stri
 
 // A replicator repeats a batch with an item that has the member "error" for ever, but it names
 // revisions: what it cannot get of those is "missing".
-void write_found(JsonWriter& out, const AskedDocument& asked,
-                 const Result<std::vector<OpenRevision>>& found) {
+void write_found(JsonWriter& out, const AskedDocument& asked, const FoundRevisions& found) {
   const bool is_found = found && !found->empty();
   if (!is_found && !asked.item->rev)
     return write_bulk_get_error(out, asked, "\"undefined\"",
@@ -176,26 +185,43 @@ void write_found(JsonWriter& out, const AskedDocument& asked,
   }
 }
 
-bool is_answerable(const Result<std::vector<OpenRevision>>& found) {
-  return found || found.error().code == Errc::not_found || found.error().code == Errc::forbidden;
-}
+/// The results of `_bulk_get` that are not sent yet.
+struct BulkGetText {
+  std::string text = "{\"results\":[";
+  bool has_results = false;
 
-/// `found` has what was looked up, in order.
-std::string print_bulk_get(const std::vector<AskedDocument>& all,
-                           const std::vector<Result<std::vector<OpenRevision>>>& found) {
-  JsonWriter out;
-  out.begin_object().key("results").begin_array();
-  auto next = found.begin();
-  for (const AskedDocument& asked : all) {
+  /// `found` is null for what is malformed.
+  void add(const AskedDocument& asked, const FoundRevisions* found) {
+    JsonWriter out;
     out.begin_object().key("id").raw(asked.id.raw()).key("docs").begin_array();
-    if (asked.item)
-      write_found(out, asked, *next++);
+    if (found != nullptr)
+      write_found(out, asked, *found);
     else
       write_bulk_get_error(out, asked, asked.rev.raw(), asked.item.error());
     out.end_array().end_object();
+    if (std::exchange(has_results, true)) text += ',';
+    text += out.text();
   }
-  out.end_array().end_object();
-  return std::move(out).text();
+};
+
+bool is_answerable(const FoundRevisions& found) {
+  return found || found.error().code == Errc::not_found || found.error().code == Errc::forbidden;
+}
+
+/// `found` has what was looked up, in order. How many results were added: those that did not fit
+/// into one reply together with these are to be asked for again.
+Result<std::size_t> add_results(std::span<const AskedDocument> all,
+                                const std::vector<FoundRevisions>& found, BulkGetText& results) {
+  auto next = found.begin();
+  for (std::size_t count = 0; count < all.size(); ++count) {
+    const FoundRevisions* one = all[count].item ? &*next++ : nullptr;
+    if (one != nullptr && !*one && one->error().code == Errc::too_large && all.size() > 1)
+      return count;
+    // Whoever would take "missing" for an answer here would never come back for the document.
+    if (one != nullptr && !is_answerable(*one)) return one->error();
+    results.add(all[count], one);
+  }
+  return all.size();
 }
 
 /// One member of the body of `_revs_diff`.
@@ -275,19 +301,34 @@ Task<Result<void>> bulk_docs(ApiCall& call) {
   co_return Result<void>();
 }
 
+// What is asked for together may be more than fits into memory: it is read and sent piece by piece.
 Task<Result<void>> bulk_get(ApiCall& call) {
   HG_CO_TRY(const std::vector<AskedDocument> asked, parse_bulk_get(call.request()));
-  HG_CO_TRY(ShowOptions show, show_options(call.query()));
+  HG_CO_TRY(const ShowOptions show, show_options(call.query()));
   const bool latest = flag_parameter(call.query(), "latest");
-  std::vector<BulkGetItem> items;
-  for (const AskedDocument& each : asked)
-    if (each.item) items.push_back(*each.item);
-  const auto found = co_await call.database().documents().bulk_get(call.reader, std::move(items),
-                                                                   latest, std::move(show));
-  // Whoever would take "missing" for an answer here would never come back for the document.
-  for (const auto& result : found)
-    if (!is_answerable(result)) co_return result.error();
-  call.respond_json(200, print_bulk_get(asked, found));
+  BulkGetText results;
+  std::size_t piece = kPieceItems;
+  for (std::size_t done = 0; done < asked.size();) {
+    const auto some = std::span(asked).subspan(done, std::min(piece, asked.size() - done));
+    std::vector<BulkGetItem> items;
+    for (const AskedDocument& each : some)
+      if (each.item) items.push_back(*each.item);
+    const auto found =
+        co_await call.database().documents().bulk_get(call.reader, std::move(items), latest, show);
+    HG_CO_TRY(const std::size_t added, add_results(some, found, results));
+    if (added == 0) piece = some.size() / 2;
+    done += added;
+    if (results.text.size() < kPieceBytes) continue;
+    if (!call.is_answered())
+      call.begin_stream(
+          {{"Content-Type", "application/json"}, {"Cache-Control", "must-revalidate"}});
+    HG_CO_CHECK(co_await call.exchange().write(std::exchange(results.text, {})));
+  }
+  results.text += "]}";
+  if (call.is_answered())
+    call.exchange().end_stream(std::move(results.text));
+  else
+    call.respond_json(200, std::move(results.text));
   co_return Result<void>();
 }
 

@@ -147,6 +147,22 @@ TEST_F(BulkApi, GetFailsAsAWholeWhenTheStoreDoes) {
   server_.in_turn([this] { server_.bucket().clear(); });
 }
 
+// A PouchDB that was once answered repeats a batch that is refused as a whole for ever.
+TEST_F(BulkApi, GetSendsMoreThanIsReadAtOnce) {
+  store("large", R"({"channels":["red"],"text":")" + std::string(19u << 20, 'x') + "\"}");
+  const std::size_t times = DocumentReader::kReplyBytesMax / (19u << 20) + 2;
+  std::string docs = R"({"id":"large"})";
+  for (std::size_t i = 1; i < times; ++i) docs += R"(,{"id":"large"},{"id":5})";
+  const Answer answer = user(post, "/db/_bulk_get", fmt::format(R"({{"docs":[{}]}})", docs));
+  ASSERT_EQ(answer.status, 200) << answer.body.substr(0, 200);
+  EXPECT_TRUE(answer.body.ends_with("]}"));
+  std::size_t found = 0, refused = 0;
+  for (std::size_t at = 0; (at = answer.body.find("{\"id\":", at)) != std::string::npos; ++at)
+    (answer.body.compare(at, 13, "{\"id\":\"large\"") == 0 ? found : refused) += 1;
+  EXPECT_EQ(found, times);
+  EXPECT_EQ(refused, 2 * (times - 1)) << "in the result and in its error";
+}
+
 TEST_F(BulkApi, RevsDiffNamesWhatIsMissing) {
   const std::string rev = store("a", "{}");
   const Answer answer =

@@ -92,9 +92,14 @@ Task<Result<void>> post_document(ApiCall& call) {
   if (is_local_doc_id(item.id))
     co_return Error{Errc::invalid_argument, "Local documents are written with PUT"};
   const DocId id = item.id;
-  HG_CO_TRY(const WriteAnswer answer,
-            co_await call.database().writer().write_one(call.reader, std::move(item)));
-  HttpResponse response = written_response(201, id, answer.rev);
+  const bool names_parent = item.document.rev && item.is_new_edit;
+  const auto answer = co_await call.database().writer().write_one(call.reader, std::move(item));
+  if (!answer && answer.error().code == Errc::conflict && names_parent) {
+    HG_CO_TRY(const auto found, co_await call.database().documents().load({id}));
+    if (!found[0]) co_return Error{Errc::not_found, "missing"};
+  }
+  if (!answer) co_return answer.error();
+  HttpResponse response = written_response(201, id, answer->rev);
   response.headers.add("Location", fmt::format("/{}/{}", percent_encode(call.request().path[0]),
                                                percent_encode(id.text())));
   call.respond(std::move(response));

@@ -56,6 +56,8 @@ TEST_F(DocumentApi, PostMakesAnIdWhereThereIsNone) {
   EXPECT_THAT(unnamed.at("id"), MatchesRegex("[0-9a-f]{32}"));
   EXPECT_EQ(user(get, "/db/" + unnamed.at("id")).status, 200);
   expect_error(user(post, "/db/", R"({"_id":"_local/x"})"), 400, "bad_request");
+  expect_error(user(post, "/db/", R"({"_id":"absent","_rev":"1-x"})"), 404, "not_found");
+  expect_error(user(post, "/db/", R"({"_id":"a/b","_rev":"1-x"})"), 409, "conflict");
 }
 
 TEST_F(DocumentApi, IdsKeepTheirCharacters) {

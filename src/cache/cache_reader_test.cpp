@@ -306,7 +306,8 @@ class SparseChannelTest : public CacheFixture {
   SparseChannelTest() : CacheFixture(CacheSettings{}) {}
 };
 
-// A channel of few entries costs what its entries cost, however far apart they are.
+// A channel of few entries costs what its entries cost, however far apart they are: couchdb#831,
+// #1509, #1524, #4139, pouchdb#2232 (every client made the server go through the whole history).
 TEST_F(SparseChannelTest, ThreeEntriesAcrossTenMillionSequencesCostThreeKeys) {
   start_writer();
   for (int i = 0; i < 3; ++i) {

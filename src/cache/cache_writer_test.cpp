@@ -156,7 +156,7 @@ TEST_F(CacheWriterTest, ANewHistoryFinishesWhatWasCompleteUnderTheOldOne) {
   EXPECT_THAT(names(read("news")), ElementsAre("a@2", "b@3"));
 }
 
-// sync_gateway#3823, #2218: memory and work go with the ranges.
+// sync_gateway#3823, #2218, #3063, CBG-3854: memory and work go with the ranges.
 TEST_F(CacheWriterTest, AGapOfAMillionIsOneRange) {
   start_writer();
   ASSERT_TRUE(env_.run(allocator_->allocate(1, Sequence(1'000'000))));

@@ -118,7 +118,7 @@ Task<void> read_all_pages(CacheReader& reader, std::size_t limit, std::size_t& f
   }
 }
 
-// #3872, #3078, #3586: what a reader keeps is cut down while others read it.
+// #3872 (PR 3895, 4056), #3078, #3586: what a reader keeps is cut down while others read it.
 TEST_F(KnownFailuresTest, ReadersMeetNoHolesWhileMemoryIsCutDown) {
   space_->settings.reader_entries = 16;
   space_->settings.reader_documents = 4;
@@ -133,7 +133,7 @@ TEST_F(KnownFailuresTest, ReadersMeetNoHolesWhileMemoryIsCutDown) {
   EXPECT_THAT(found, testing::Each(60u));
 }
 
-// PR 8616 (CBG-5737), #1264: many channels stay within the reader's bound.
+// PR 8616 (CBG-5737), #1264, #202: many channels stay within the reader's bound.
 TEST_F(KnownFailuresTest, ManyChannelsStayWithinTheReadersBound) {
   space_->settings.reader_entries = 10'000;
   start_writer();

@@ -73,7 +73,7 @@ TEST_F(ChangesFeedTest, LimitIsExactAndLastSeqIsThatOfTheLastRow) {
   EXPECT_THAT(changes(at), IsEmpty());
 }
 
-// couchbase/sync_gateway#2238, CBG-5262, CBG-5554: pages are full until the end.
+// couchbase/sync_gateway#2238, #2696, CBG-5262, CBG-5554: pages are full until the end.
 TEST_F(ChangesFeedTest, ActiveOnlyCountsOnlyWhatItSends) {
   for (int i = 0; i < 30; ++i) {
     const std::string id = "doc" + std::to_string(i);

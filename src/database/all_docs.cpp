@@ -8,7 +8,8 @@ namespace headgate {
 namespace {
 
 constexpr std::size_t kRows = 200;
-constexpr std::size_t kRowsWithDocuments = 50;
+/// As many of the largest documents as one reply holds.
+constexpr std::size_t kRowsWithDocuments = DocumentReader::kReplyBytesMax / kDocumentBodyMax;
 /// Documents looked at for one page, when most are out of the reader's reach.
 constexpr std::size_t kLookedAtMax = 2'000;
 

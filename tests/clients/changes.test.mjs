@@ -160,6 +160,7 @@ test('include_docs adds the documents', async () => {
   }
 });
 
+// couchbase-lite-ios#2040: a document that moves out of a channel does not just stay.
 test('deletes and removals are told, to those who may know the document', async () => {
   const { name, alice: user } = await database();
   const [gone, moved] = await server.write(name, [
@@ -183,7 +184,7 @@ test('deletes and removals are told, to those who may know the document', async 
   assert.deepEqual(ids(await server.changes(name, user, { since: last_seq })), []);
 });
 
-// sync_gateway#2238, CBG-5262, PR 8420: pages of live entries are full until the end.
+// sync_gateway#2238, #2696, CBG-5262, PR 8420 (CBG-5555): pages of live entries are full until the end.
 test('active_only leaves out tombstones and removals and fills its pages', async () => {
   const { name, alice: user } = await database();
   const docs = Array.from({ length: 60 }, (_, index) => ({

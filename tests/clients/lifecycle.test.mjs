@@ -52,6 +52,7 @@ test('what it stores and who it is survives restarts', () => withServer(async (s
   }
 }));
 
+// cht-core#9038, #1665: a restart does not make clients begin again.
 test('a position printed before a restart is good after it', () => withServer(async (server) => {
   await server.createDatabase('db');
   let since = '0';

@@ -132,8 +132,9 @@ void take_line(std::string_view line, CampaignSummary& summary) {
   if (kind == "steps") summary.steps += number;
   if (kind == "counted") summary.counted += number;
   if (kind == "seed") ++summary.seeds;
-  if (kind == "found") summary.found.push_back({number, std::move(text), {}, {}});
-  if (kind == "what") {
+  if (kind == "found") {
+    summary.found.push_back({number, std::move(text), {}, {}});
+  } else if (kind == "what") {
     std::replace(text.begin(), text.end(), '\t', '\n');
     summary.found.back().what = std::move(text);
   } else if (kind == "file") {

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "access/script_memory.hpp"
+
+#include <cerrno>
+#include <cstdint>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HG_FOREIGN_MALLOC
+#endif
+#endif
+
+namespace headgate {
+namespace {
+
+// Initial-exec: to find it must not call malloc.
+[[gnu::tls_model("initial-exec")]] thread_local constinit std::size_t t_largest = SIZE_MAX;
+
+}  // namespace
+
+AllocationLimit::AllocationLimit(std::size_t bytes) {
+  t_largest = bytes;
+}
+
+AllocationLimit::~AllocationLimit() {
+  t_largest = SIZE_MAX;
+}
+
+#ifdef HG_FOREIGN_MALLOC
+bool AllocationLimit::is_kept() {
+  return false;
+}
+#else
+bool AllocationLimit::is_kept() {
+  return true;
+}
+
+namespace {
+
+bool is_refused(std::size_t bytes) {
+  if (bytes <= t_largest) return false;
+  errno = ENOMEM;
+  return true;
+}
+
+}  // namespace
+#endif
+
+}  // namespace headgate
+
+#ifndef HG_FOREIGN_MALLOC
+// The program's own malloc, for all libraries in it: glibc's, with the limit in front.
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* old, std::size_t size);
+
+void* malloc(std::size_t size) {
+  return headgate::is_refused(size) ? nullptr : __libc_malloc(size);
+}
+
+void* calloc(std::size_t count, std::size_t size) {
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(count, size, &bytes)) bytes = SIZE_MAX;
+  return headgate::is_refused(bytes) ? nullptr : __libc_calloc(count, size);
+}
+
+void* realloc(void* old, std::size_t size) {
+  return headgate::is_refused(size) ? nullptr : __libc_realloc(old, size);
+}
+}
+#endif
