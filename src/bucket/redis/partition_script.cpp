@@ -211,6 +211,14 @@ end
 -- Touch: the history, and the databases that are being dropped.
 ops.t = function() return {0, 0, '', 0, '', call('SMEMBERS', P .. 'd')} end
 
+-- Writes the bucket's format if there is none yet; what is there is in `bytes`.
+ops.o = function()
+  local own = arg()
+  local r = try('SET', P .. 'format', own, 'NX', 'GET')
+  if failed(r) then return refuse(r) end
+  return {0, 0, '', 0, r or own}
+end
+
 -- A write, for WAIT on this connection to wait for.
 ops.b = function()
   local r = try('HINCRBY', meta, 'barriers', 1)

@@ -102,13 +102,12 @@ Task<Result<void>> RedisBucket::check_format(Deadline deadline) {
   const PartitionNumber first(0);
   const std::string own = fmt::format("{} {}", kFormat, histories_.size());
   RespCommand command;
-  command.add("SET").add(cluster_.key(first, "format")).add(own).add("NX").add("GET");
-  const auto answer = co_await cluster_.command(cluster_.master(first), std::move(command),
-                                                RedisCluster::Use::data, deadline);
-  if (answer.status != Errc::ok)
-    co_return Error{answer.status, answer.reply ? std::string(resp_text(*answer.reply)) : ""};
-  const std::string_view found = resp_text(*answer.reply);
-  if (answer.reply->type == REDIS_REPLY_NIL || found == own) co_return Result<void>();
+  add_format(command, own);
+  const auto part = submit(first, std::move(command), deadline);
+  co_await wait(*part, first);
+  HG_CO_CHECK(outcome(*part));
+  const std::string found = read_reply(part->reply_of(0), {}).bytes;
+  if (found == own) co_return Result<void>();
   if (read_number(found) != kFormat)
     co_return Error{Errc::unsupported, "the Redis bucket has another format"};
   co_return Error{Errc::invalid_argument,

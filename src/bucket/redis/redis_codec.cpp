@@ -108,6 +108,9 @@ void add_operation(RespCommand& command, const Operation& operation) {
   std::visit([&](const auto& o) { add(command, o); }, operation);
 }
 
+void add_format(RespCommand& command, std::string_view own) {
+  command.add("o").add(own);
+}
 void add_touch(RespCommand& command) {
   command.add("t");
 }

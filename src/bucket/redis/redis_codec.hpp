@@ -16,6 +16,8 @@ std::string redis_database(DatabaseId database);
 std::string redis_prefix(DatabaseId database, KeyKind kind, std::string_view tag);
 
 void add_operation(RespCommand& command, const Operation& operation);
+/// The reply has in `bytes` what is stored, which is `own` if there was nothing.
+void add_format(RespCommand& command, std::string_view own);
 void add_touch(RespCommand& command);
 void add_barrier(RespCommand& command);
 void add_head(RespCommand& command, DatabaseId database);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/log.hpp"
 #include "bucket/redis/redis_servers.hpp"
 
 namespace headgate {
@@ -14,6 +15,7 @@ class RedisUnderTest final : public StoreUnderTest {
   }
   std::unique_ptr<Bucket> open(Environment&) override {
     auto bucket = driver_.get(RedisBucket::open(driver_.asio(), options_, kNoDeadline));
+    if (!bucket) log(LogLevel::critical, "test.open", {{"error", bucket.error().context}});
     HG_ASSERT(bucket.has_value());
     return std::move(*bucket);
   }

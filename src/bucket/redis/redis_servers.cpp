@@ -118,7 +118,7 @@ std::string RedisServer::run(std::vector<std::string> command) {
 
 RedisServers::RedisServers() {
   const std::vector<std::string> options = {"--cluster-enabled", "yes", "--cluster-node-timeout",
-                                            "1000", "--cluster-replica-validity-factor", "0",
+                                            "2000", "--cluster-replica-validity-factor", "0",
                                             "--repl-diskless-sync-delay", "0", "--appendonly", "no"};
   for (int i = 0; i < 6; ++i) servers_.push_back(std::make_unique<RedisServer>(options));
   const char* ranges[3][2] = {{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}};
