@@ -62,8 +62,8 @@ Task<void> PartitionQueue::run(Parts parts) {
     deadline = std::max(deadline, part->deadline);
     bytes += std::exchange(part->operations, {}).size();
   }
-  RedisCluster::Answer answer = co_await cluster_.run_script(
-      partition_, std::move(arguments), RedisCluster::Use::data, deadline);
+  RedisCluster::Answer answer = co_await cluster_.run_script(partition_, std::move(arguments),
+                                                             RedisCluster::Use::data, deadline);
   pending_bytes_ -= bytes;
   const std::shared_ptr<redisReply> reply(answer.reply.release(), RespFree());
   std::size_t first = 1;  // after the history

@@ -279,11 +279,14 @@ ops.f = function()
   return {0, 0, '', 0, '', entries}
 end
 
--- Moves entries up to a position that no failover can lose out of the stream, where of several of
--- one key only the last is kept. `number`: how many were moved.
+-- Moves entries up to a position that no failover can lose out of a stream that is too long to
+-- where of several of one key only the last is kept. `number`: how many were moved.
 ops.c = function()
-  local db, safe, limit = arg(), tonumber(arg()), tonumber(arg())
+  local db, safe, slack = arg(), tonumber(arg()), tonumber(arg())
   local stream = P .. 'f' .. db
+  local limit = call('XLEN', stream) - 2 * call('ZCARD', P .. 'k' .. db) - slack
+  if limit <= 0 then return {0, 0} end
+  limit = math.min(limit, 100)
   local last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   if not last[1] then return {0, 0} end
   safe = math.min(safe, tonumber(string.match(last[1][1], '^%d+')) - 1)

@@ -79,7 +79,7 @@ Task<bool> RedisBarrier::write_and_wait(RedisAddress address, const Group& group
   wait.add("WAIT").add_number(cluster_.options().replicas).add_number(kWaitMs);
   const auto answer = co_await cluster_.command(address, std::move(wait), use, deadline);
   // On a connection made anew meanwhile WAIT has nothing to wait for.
-  co_return answer.status == Errc::ok && connects == cluster_.connects(address, use) &&
+  co_return answer.status == Errc::ok&& connects == cluster_.connects(address, use) &&
       answer.reply->integer >= static_cast<long long>(cluster_.options().replicas);
 }
 

@@ -30,13 +30,16 @@ void RedisBells::ring(PartitionNumber partition) {
 }
 
 Task<void> RedisBells::listen(Group group) {
+  std::unique_ptr<RedisConnection> connection;
   while (true) {
     const RedisAddress address = cluster_.master(group.front());
-    RedisConnection connection(environment_, address, cluster_.options(), cluster_.tls());
+    if (!connection || connection->address() != address)
+      connection = std::make_unique<RedisConnection>(environment_, address, cluster_.options(),
+                                                     cluster_.tls());
     // From the beginning: the entry that is there rings once.
     std::vector<std::string> heard(group.size(), "0-0");
     while (cluster_.master(group.front()) == address &&
-           co_await listen_once(group, heard, connection)) {
+           co_await listen_once(group, heard, *connection)) {
     }
     cluster_.suspect();
     for (const PartitionNumber p : group) ring(p);
@@ -51,8 +54,7 @@ Task<bool> RedisBells::listen_once(const Group& group, std::vector<std::string>&
   for (const PartitionNumber p : group) command.add(cluster_.key(p, "b"));
   for (const std::string& id : heard) command.add(id);
   const auto answer = co_await connection.call(command.wire(), kNoDeadline);
-  co_return answer.end == RedisConnection::End::answered &&
-      take_rings(group, heard, *answer.reply);
+  co_return answer.end == RedisConnection::End::answered&& take_rings(group, heard, *answer.reply);
 }
 
 bool RedisBells::take_rings(const Group& group, std::vector<std::string>& heard,

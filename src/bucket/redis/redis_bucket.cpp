@@ -22,6 +22,7 @@ constexpr std::size_t kMaxPartBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxScanned = 500;
 constexpr std::chrono::seconds kReclaimPause{1};
 constexpr std::chrono::seconds kOwnTimeout{5};
+constexpr std::chrono::seconds kPersistence{5};
 
 /// The value of "NAME:VALUE" among the lines of INFO.
 std::string_view info_value(std::string_view info, std::string_view name) {
@@ -93,7 +94,8 @@ Task<Result<void>> RedisBucket::check_servers(Deadline deadline) {
     if (read_number(info_value(info, "redis_version")) < 7)
       co_return Error{Errc::unsupported, where + " is older than version 7"};
     if (info_value(info, "maxmemory_policy") != "noeviction")
-      co_return Error{Errc::unsupported, where + " may evict keys: set maxmemory-policy noeviction"};
+      co_return Error{Errc::unsupported,
+                      where + " may evict keys: set maxmemory-policy noeviction"};
   }
   co_return Result<void>();
 }
@@ -232,8 +234,7 @@ Task<void> RedisBucket::run_lots(std::vector<Lot> lots, const std::vector<Operat
 
 void RedisBucket::read_lot(const Lot& lot, const ScriptPart& part,
                            std::vector<Reply>& replies) const {
-  const HistoryId history =
-      part.status == Errc::ok ? read_history(*part.reply) : HistoryId();
+  const HistoryId history = part.status == Errc::ok ? read_history(*part.reply) : HistoryId();
   for (std::size_t i = 0; i < lot.count; ++i) {
     Reply& reply = replies[lot.places[lot.first + i]];
     if (part.status == Errc::ok) {
@@ -338,8 +339,7 @@ Task<Result<void>> RedisBucket::drop_database(DatabaseId database, Deadline dead
 }
 
 void RedisBucket::reclaim_later(PartitionNumber partition, DatabaseId database) {
-  if (reclaiming_.insert({partition, database}).second)
-    tasks_.spawn(reclaim(partition, database));
+  if (reclaiming_.insert({partition, database}).second) tasks_.spawn(reclaim(partition, database));
 }
 
 Task<void> RedisBucket::reclaim(PartitionNumber partition, DatabaseId database) {
@@ -360,12 +360,11 @@ Task<void> RedisBucket::reclaim(PartitionNumber partition, DatabaseId database) 
 
 Task<Result<void>> RedisBucket::compact_feed(DatabaseId database, FeedPositions safe,
                                              Deadline deadline) {
-  constexpr std::size_t kStep = 100;
   for (std::uint32_t p = 0; p < histories_.size(); ++p) {
-    std::uint64_t moved = kStep;
-    while (moved == kStep) {
+    std::uint64_t moved = 1;
+    while (moved > 0) {
       RespCommand command;
-      add_compact(command, database, safe[p].position, kStep);
+      add_compact(command, database, safe[p].position, cluster_.options().feed_slack);
       const auto part = submit(PartitionNumber(p), std::move(command), deadline);
       co_await wait(*part, PartitionNumber(p));
       HG_CO_CHECK(outcome(*part));
@@ -373,6 +372,26 @@ Task<Result<void>> RedisBucket::compact_feed(DatabaseId database, FeedPositions 
     }
   }
   co_return Result<void>();
+}
+
+void RedisBucket::compact_later(DatabaseId database) {
+  if (compacting_.insert(database).second) tasks_.spawn(compact(database));
+}
+
+Task<void> RedisBucket::compact(DatabaseId database) {
+  const auto feed = open_feed(database, {});
+  const auto heads = co_await (*feed)->heads(environment_.now() + kOwnTimeout);
+  // Without replicas the server's own persistence has to come after, at most seconds later.
+  if (cluster_.options().replicas == 0) co_await environment_.sleep_for(kPersistence);
+  const auto passed = co_await barrier(environment_.now() + kOwnTimeout);
+  if (heads && passed) {
+    const auto compacted =
+        co_await compact_feed(database, *heads, environment_.now() + kOwnTimeout);
+    if (!compacted)
+      log(LogLevel::info, "redis.feed_not_compacted",
+          {{"error", std::string(to_string(compacted.error().code))}});
+  }
+  compacting_.erase(database);
 }
 
 }  // namespace headgate

@@ -39,8 +39,9 @@ class RedisBucket final : public Bucket {
   std::size_t partition_count() const override { return histories_.size(); }
   std::vector<HistoryId> histories() const override { return histories_; }
 
-  /// Moves feed entries that lie before `safe` out of the streams, so that of each key's only the
-  /// last is kept. REQUIRES: a barrier has passed since `safe` was read as the database's heads.
+  /// Gives up superseded entries of streams that have grown too long (options.feed_slack), as far
+  /// as `safe`; readers of the feed see to it by themselves. REQUIRES: a barrier has passed since
+  /// `safe` was read as the database's heads: an entry that is lost must not have hidden another.
   Task<Result<void>> compact_feed(DatabaseId database, FeedPositions safe, Deadline deadline);
 
  private:
@@ -74,6 +75,8 @@ class RedisBucket final : public Bucket {
   Task<Result<ScanPage>> scan_once(const Scan& scan, Deadline deadline);
   void reclaim_later(PartitionNumber partition, DatabaseId database);
   Task<void> reclaim(PartitionNumber partition, DatabaseId database);
+  void compact_later(DatabaseId database);
+  Task<void> compact(DatabaseId database);
 
   AsioEnvironment& environment_;
   RedisCluster cluster_;
@@ -83,6 +86,7 @@ class RedisBucket final : public Bucket {
   std::unique_ptr<RedisBarrier> barrier_;
   std::unique_ptr<RedisBells> bells_;  // from the first feed on
   std::set<std::pair<PartitionNumber, DatabaseId>> reclaiming_;
+  std::set<DatabaseId> compacting_;
   TaskScope tasks_;
 };
 

@@ -108,10 +108,10 @@ Task<RedisCluster::Answer> RedisCluster::run_script(PartitionNumber partition,
   std::chrono::nanoseconds pause = kFirstPause;
   Attempt attempt{master(partition)};
   while (true) {
-    RedisConnection::Answer answer = co_await connection(attempt.target, use)
-                                         .call(wire_of(partition, arguments, attempt),
-                                               std::min(deadline, give_up + options_.silence),
-                                               attempt.is_asking);
+    RedisConnection::Answer answer =
+        co_await connection(attempt.target, use)
+            .call(wire_of(partition, arguments, attempt),
+                  std::min(deadline, give_up + options_.silence), attempt.is_asking);
     const Next next = judge(partition, attempt, std::move(answer));
     if (next == Next::end) co_return std::move(attempt.outcome);
     if (next == Next::at_once) continue;
@@ -173,8 +173,7 @@ RedisCluster::Next RedisCluster::judge_error(PartitionNumber partition, Attempt&
 
 Task<RedisCluster::Answer> RedisCluster::command(RedisAddress address, RespCommand command, Use use,
                                                  Deadline deadline) {
-  RedisConnection::Answer answer =
-      co_await connection(address, use).call(command.wire(), deadline);
+  RedisConnection::Answer answer = co_await connection(address, use).call(command.wire(), deadline);
   Answer outcome{Errc::unavailable};
   if (answer.end == RedisConnection::End::lost) outcome.status = Errc::timeout_unknown_outcome;
   if (answer.end == RedisConnection::End::answered)
@@ -220,13 +219,14 @@ Task<Result<void>> RedisCluster::refresh(Deadline deadline) {
 }
 
 Task<Result<void>> RedisCluster::ask(RedisAddress address, Deadline deadline) {
-  const Answer answer = co_await command(address, RespCommand().add("CLUSTER").add("SLOTS"),
-                                         Use::data, deadline);
+  const Answer answer =
+      co_await command(address, RespCommand().add("CLUSTER").add("SLOTS"), Use::data, deadline);
   if (answer.status == Errc::ok) {
     is_cluster_ = true;
     co_return take_slots(*answer.reply, address);
   }
-  if (answer.reply && resp_text(*answer.reply).find("cluster support disabled") != std::string::npos)
+  if (answer.reply &&
+      resp_text(*answer.reply).find("cluster support disabled") != std::string::npos)
     co_return co_await ask_single(address, deadline);
   const std::string why = answer.reply ? std::string(resp_text(*answer.reply))
                                        : connection(address, Use::data).failure();
@@ -234,12 +234,11 @@ Task<Result<void>> RedisCluster::ask(RedisAddress address, Deadline deadline) {
 }
 
 Task<Result<void>> RedisCluster::ask_single(RedisAddress address, Deadline deadline) {
-  const Answer answer =
-      co_await command(address, RespCommand().add("ROLE"), Use::data, deadline);
+  const Answer answer = co_await command(address, RespCommand().add("ROLE"), Use::data, deadline);
   const redisReply* role = answer.status == Errc::ok ? resp_at(*answer.reply, 0) : nullptr;
   if (!role || resp_text(*role) != "master")
-    co_return Error{Errc::unavailable, fmt::format("{}:{} is no master", address.host,
-                                                   address.port)};
+    co_return Error{Errc::unavailable,
+                    fmt::format("{}:{} is no master", address.host, address.port)};
   for (std::uint32_t p = 0; p < masters_.size(); ++p) set_master(PartitionNumber(p), address);
   co_return Result<void>();
 }

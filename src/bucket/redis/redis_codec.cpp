@@ -77,10 +77,17 @@ void add(RespCommand& command, const operation::Increment& o) {
   command.add_number(o.delta);
 }
 
-constexpr Errc kStatuses[] = {Errc::ok,           Errc::not_found,        Errc::exists,
-                              Errc::cas_mismatch, Errc::condition_failed, Errc::rolled_back,
-                              Errc::invalid_argument, Errc::too_large,    Errc::no_space,
-                              Errc::unavailable,  Errc::timeout_unknown_outcome};
+constexpr Errc kStatuses[] = {Errc::ok,
+                              Errc::not_found,
+                              Errc::exists,
+                              Errc::cas_mismatch,
+                              Errc::condition_failed,
+                              Errc::rolled_back,
+                              Errc::invalid_argument,
+                              Errc::too_large,
+                              Errc::no_space,
+                              Errc::unavailable,
+                              Errc::timeout_unknown_outcome};
 
 std::string_view text_at(const redisReply& reply, std::size_t index) {
   const redisReply* element = resp_at(reply, index);
@@ -126,8 +133,8 @@ void add_read_feed(RespCommand& command, DatabaseId database, FeedPosition after
   command.add_number(after.position.value()).add_number(limit);
 }
 void add_compact(RespCommand& command, DatabaseId database, PartitionPosition safe,
-                 std::size_t limit) {
-  command.add("c").add(redis_database(database)).add_number(safe.value()).add_number(limit);
+                 std::size_t slack) {
+  command.add("c").add(redis_database(database)).add_number(safe.value()).add_number(slack);
 }
 void add_mark_dropped(RespCommand& command, DatabaseId database) {
   command.add("m").add(redis_database(database));

@@ -24,7 +24,7 @@ void add_head(RespCommand& command, DatabaseId database);
 void add_read_feed(RespCommand& command, DatabaseId database, FeedPosition after,
                    std::size_t limit);
 void add_compact(RespCommand& command, DatabaseId database, PartitionPosition safe,
-                 std::size_t limit);
+                 std::size_t slack);
 void add_mark_dropped(RespCommand& command, DatabaseId database);
 void add_reclaim(RespCommand& command, DatabaseId database);
 /// Bounds as ZRANGEBYLEX takes them.

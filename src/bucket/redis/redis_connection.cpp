@@ -139,6 +139,7 @@ Task<void> RedisConnection::read_loop() {
     const auto status = socket_.read_some(buffer.data(), buffer.size(), count);
     if (status == RedisSocket::Status::ended) co_return;
     if (status == RedisSocket::Status::done) {
+      last_progress_ = environment_.now();
       redisReaderFeed(reader_.get(), buffer.data(), count);
       if (!take_answers()) co_return;
       continue;
@@ -156,8 +157,9 @@ Task<void> RedisConnection::read_loop() {
 }
 
 bool RedisConnection::is_silent() const {
-  return !in_flight_.empty() &&
-         in_flight_.front()->sent + options_.silence <= environment_.now();
+  if (in_flight_.empty()) return false;
+  return std::max(in_flight_.front()->sent, last_progress_) + options_.silence <=
+         environment_.now();
 }
 
 bool RedisConnection::take_answers() {
@@ -185,6 +187,7 @@ Task<void> RedisConnection::write_loop() {
     std::size_t count = 0;
     const auto status = socket_.write_some(std::string_view(out_).substr(out_sent_), count);
     out_sent_ += count;
+    if (count > 0) last_progress_ = environment_.now();
     if (out_sent_ == out_.size()) {
       out_.clear();
       out_sent_ = 0;

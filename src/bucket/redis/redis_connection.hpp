@@ -90,6 +90,7 @@ class RedisConnection {
   std::size_t out_sent_ = 0;
   std::uint64_t gathered_ = 0;  // bytes of this connection that went into out_
   std::uint64_t connects_ = 0;
+  TimePoint last_progress_;  // a byte went or came
   bool is_open_ = false;
   std::string failure_;
   Signal work_;

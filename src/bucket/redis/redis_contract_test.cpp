@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/log.hpp"
-#include "bucket/redis/redis_servers.hpp"
+#include "bucket/redis/redis_fixture.hpp"
 
 namespace headgate {
 namespace {
@@ -38,11 +38,11 @@ std::unique_ptr<StoreUnderTest> on_cluster() {
       RedisOptions{.addresses = {servers.at(4).address()}, .replicas = 1});
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Single, BucketContract,
-    testing::Values(StoreKind{"one_partition", [] { return on_single(1); }},
-                    StoreKind{"sixteen_partitions", [] { return on_single(16); }}),
-    [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Single, BucketContract,
+                         testing::Values(StoreKind{"one_partition", [] { return on_single(1); }},
+                                         StoreKind{"sixteen_partitions",
+                                                   [] { return on_single(16); }}),
+                         [](const auto& info) { return info.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(Cluster, BucketContract,
                          testing::Values(StoreKind{"three_masters", [] { return on_cluster(); }}),

@@ -73,6 +73,11 @@ std::vector<FeedEntry> RedisFeed::take(std::size_t limit) {
     }
   }
   first_partition_ = (first_partition_ + 1) % count;
+  taken_ += entries.size();
+  if (taken_ > bucket_.cluster_.options().feed_slack) {
+    taken_ = 0;
+    bucket_.compact_later(database_);
+  }
   return entries;
 }
 

@@ -33,6 +33,7 @@ class RedisFeed final : public MutationFeed {
   FeedPositions positions_;
   std::vector<std::deque<FeedEntry>> fetched_;  // by partition; not yet returned
   std::vector<std::uint64_t> looked_;           // the bell's count when a partition was last empty
+  std::size_t taken_ = 0;                       // since it last saw to the length of the streams
   std::size_t first_partition_ = 0;             // moves on, so that none starves
 };
 

@@ -34,6 +34,10 @@ struct RedisOptions {
   /// persistence makes of it.
   std::size_t replicas = 0;
 
+  /// Entries that a stream of the feed may have beyond twice the number of its database's values;
+  /// what lies before is moved to where each key has one entry only.
+  std::size_t feed_slack = 10'000;
+
   std::chrono::nanoseconds connect_timeout = std::chrono::seconds(2);
   /// A connection that owes an answer and says nothing for so long is closed.
   std::chrono::nanoseconds silence = std::chrono::seconds(3);

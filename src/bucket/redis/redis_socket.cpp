@@ -48,8 +48,8 @@ Endpoint resolve(const RedisAddress& address) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  const int code = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints,
-                               &found);
+  const int code =
+      getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
   Endpoint endpoint;
   if (code != 0) {
     endpoint.error = gai_strerror(code);
@@ -74,9 +74,8 @@ Result<std::unique_ptr<RedisTls>> RedisTls::make(const std::string& ca_file) {
   SSL_CTX_set_verify(context->get(), SSL_VERIFY_PEER, nullptr);
   SSL_CTX_set_mode(context->get(),
                    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  const int is_loaded = ca_file.empty()
-                            ? SSL_CTX_set_default_verify_paths(context->get())
-                            : SSL_CTX_load_verify_file(context->get(), ca_file.c_str());
+  const int is_loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context->get())
+                                        : SSL_CTX_load_verify_file(context->get(), ca_file.c_str());
   if (is_loaded != 1) return Error{Errc::invalid_argument, "cannot read authorities: " + ca_file};
   return std::unique_ptr<RedisTls>(std::move(context));
 }
@@ -198,8 +197,8 @@ Task<Result<void>> RedisSocket::shake_hands(RedisTls& tls, std::string host, Dea
       const char* why = verified == X509_V_OK ? "no TLS" : X509_verify_cert_error_string(verified);
       co_return Error{Errc::unavailable, why};
     }
-    const bool is_ready = status == Status::wants_read ? co_await readable(deadline)
-                                                       : co_await writable(deadline);
+    const bool is_ready =
+        status == Status::wants_read ? co_await readable(deadline) : co_await writable(deadline);
     if (!is_ready) co_return Error{Errc::unavailable, "no answer"};
   }
 }

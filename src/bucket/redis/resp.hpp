@@ -18,7 +18,9 @@ using RespReply = std::unique_ptr<redisReply, RespFree>;
 
 /// The bytes of a string, status or error; else empty.
 std::string_view resp_text(const redisReply& reply);
-inline bool is_error(const redisReply& reply) { return reply.type == REDIS_REPLY_ERROR; }
+inline bool is_error(const redisReply& reply) {
+  return reply.type == REDIS_REPLY_ERROR;
+}
 /// The element, or null if `reply` is no array or too short.
 const redisReply* resp_at(const redisReply& reply, std::size_t index);
 

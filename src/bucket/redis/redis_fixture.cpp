@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "bucket/redis/redis_servers.hpp"
+#include "bucket/redis/redis_fixture.hpp"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -72,9 +72,10 @@ RedisServer::~RedisServer() {
 }
 
 void RedisServer::start() {
-  std::vector<std::string> arguments = {"redis-server", "--port", std::to_string(port_), "--bind",
-                                        "127.0.0.1",    "--dir",  directory_ / "",       "--save",
-                                        "",             "--logfile", directory_ / "log"};
+  std::vector<std::string> arguments = {"redis-server",  "--port",          std::to_string(port_),
+                                        "--bind",        "127.0.0.1",       "--dir",
+                                        directory_ / "", "--save",          "",
+                                        "--logfile",     directory_ / "log"};
   arguments.insert(arguments.end(), more_.begin(), more_.end());
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -85,7 +86,8 @@ void RedisServer::start() {
     execvp(argv[0], argv.data());
     _exit(127);
   }
-  HG_ASSERT(within_patience([&] { return run({"PING"}) == "PONG" || waitpid(pid_, nullptr, WNOHANG) != 0; }));
+  HG_ASSERT(within_patience(
+      [&] { return run({"PING"}) == "PONG" || waitpid(pid_, nullptr, WNOHANG) != 0; }));
 }
 
 void RedisServer::kill() {
@@ -111,15 +113,22 @@ std::string RedisServer::run(std::vector<std::string> command) {
     argv.push_back(argument.data());
     sizes.push_back(argument.size());
   }
-  const RespReply reply(static_cast<redisReply*>(redisCommandArgv(
-      context.get(), static_cast<int>(argv.size()), argv.data(), sizes.data())));
+  const RespReply reply(static_cast<redisReply*>(
+      redisCommandArgv(context.get(), static_cast<int>(argv.size()), argv.data(), sizes.data())));
   return reply ? flatten(*reply) : "-no answer";
 }
 
 RedisServers::RedisServers() {
-  const std::vector<std::string> options = {"--cluster-enabled", "yes", "--cluster-node-timeout",
-                                            "2000", "--cluster-replica-validity-factor", "0",
-                                            "--repl-diskless-sync-delay", "0", "--appendonly", "no"};
+  const std::vector<std::string> options = {"--cluster-enabled",
+                                            "yes",
+                                            "--cluster-node-timeout",
+                                            "2000",
+                                            "--cluster-replica-validity-factor",
+                                            "0",
+                                            "--repl-diskless-sync-delay",
+                                            "0",
+                                            "--appendonly",
+                                            "no"};
   for (int i = 0; i < 6; ++i) servers_.push_back(std::make_unique<RedisServer>(options));
   const char* ranges[3][2] = {{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}};
   for (std::size_t i = 0; i < 6; ++i) {
