@@ -87,15 +87,31 @@ local function begin(o, is_removal)
   o.position = position
 end
 
-local function store(o, flag, expires, bytes)
+-- Expired values leave the index when later ones come.
+local function sweep(db)
+  for _, member in ipairs(call('ZRANGEBYSCORE', P .. 'x' .. db, '-inf', now, 'LIMIT', 0, 2)) do
+    call('ZREM', P .. 'x' .. db, member)
+    local key = P .. 'v' .. db .. member
+    if not find(key) then
+      call('UNLINK', key)
+      call('ZREM', P .. 'k' .. db, member)
+    end
+  end
+end
+
+local function store(o, flag, expires, bytes, is_new)
   if expires == '' then expires = nil end
   local r = begin(o, false)
   if r then return r end
   local head = expires and string.upper(flag) .. o.version .. expires or flag .. o.version
   r = try('SET', o.key, head .. bytes)
   if failed(r) then return r end
-  if expires then call('PEXPIREAT', o.key, fmt('%.0f', tonumber(expires))) end
-  call('ZADD', P .. 'k' .. o.db, 0, o.member)
+  if is_new then call('ZADD', P .. 'k' .. o.db, 0, o.member) end
+  if expires then
+    call('PEXPIREAT', o.key, fmt('%.0f', tonumber(expires)))
+    sweep(o.db)
+    call('ZADD', P .. 'x' .. o.db, expires, o.member)
+  end
 end
 
 local function holds(key, prefix)
@@ -136,7 +152,7 @@ ops.i = function()
   if is_elsewhere(o) then return {5} end
   if find(o.key) then return {2} end
   if not good then return {4} end
-  local r = store(o, 'b', expires, bytes)
+  local r = store(o, 'b', expires, bytes, true)
   if r then return refuse(r) end
   return {0, 0, o.version, o.position, ''}
 end
@@ -178,7 +194,7 @@ ops.a = function()
   if flag then length = call('STRLEN', o.key) - h + #bytes end
   if length > MAX then return {7} end
   if not flag then
-    r = store(o, 'b', expires, bytes)
+    r = store(o, 'b', expires, bytes, true)
   elseif expires ~= '' and expires ~= old_expires then
     r = store(o, 'b', expires, sub(call('GET', o.key), h + 1) .. bytes)
   else
@@ -203,7 +219,7 @@ ops.n = function()
   local n = (flag and tonumber(sub(v, h + 1)) or 0) + delta
   if n >= 9007199254740992 then return {6} end
   if expires == '' then expires = old_expires end
-  local r = store(o, 'n', expires, fmt('%.0f', n))
+  local r = store(o, 'n', expires, fmt('%.0f', n), not flag)
   if r then return refuse(r) end
   return {0, n, o.version, o.position, ''}
 end
@@ -318,7 +334,7 @@ ops.x = function()
     call('ZREM', index, member)
   end
   if #members == 200 then return {0, 1} end
-  call('UNLINK', P .. 'f' .. db, P .. 'o' .. db, P .. 'e' .. db)
+  call('UNLINK', P .. 'f' .. db, P .. 'o' .. db, P .. 'e' .. db, P .. 'x' .. db)
   call('SREM', P .. 'd', db)
   return {0, 0}
 end

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::chrono::seconds kRoundTimeout{2};
 constexpr std::chrono::milliseconds kPause{20};
-constexpr std::uint64_t kWaitMs = 500;
+constexpr std::uint64_t kWaitMs = 300;
 
 }  // namespace
 

@@ -4,7 +4,6 @@
 namespace headgate {
 namespace {
 
-constexpr std::uint64_t kBlockMs = 1'000;
 constexpr std::chrono::milliseconds kPause{20};
 
 }  // namespace
@@ -49,8 +48,12 @@ Task<void> RedisBells::listen(Group group) {
 
 Task<bool> RedisBells::listen_once(const Group& group, std::vector<std::string>& heard,
                                    RedisConnection& connection) {
+  // Shorter than what makes a connection a silent one.
+  const auto block =
+      std::chrono::duration_cast<std::chrono::milliseconds>(cluster_.options().silence / 3);
   RespCommand command;
-  command.add("XREAD").add("COUNT").add("1").add("BLOCK").add_number(kBlockMs).add("STREAMS");
+  command.add("XREAD").add("COUNT").add("1").add("BLOCK");
+  command.add_number(static_cast<std::uint64_t>(block.count())).add("STREAMS");
   for (const PartitionNumber p : group) command.add(cluster_.key(p, "b"));
   for (const std::string& id : heard) command.add(id);
   const auto answer = co_await connection.call(command.wire(), kNoDeadline);

@@ -110,8 +110,7 @@ Task<RedisCluster::Answer> RedisCluster::run_script(PartitionNumber partition,
   while (true) {
     RedisConnection::Answer answer =
         co_await connection(attempt.target, use)
-            .call(wire_of(partition, arguments, attempt),
-                  std::min(deadline, give_up + options_.silence), attempt.is_asking);
+            .call(wire_of(partition, arguments, attempt), deadline, attempt.is_asking);
     const Next next = judge(partition, attempt, std::move(answer));
     if (next == Next::end) co_return std::move(attempt.outcome);
     if (next == Next::at_once) continue;
@@ -186,7 +185,6 @@ void RedisCluster::set_master(PartitionNumber partition, RedisAddress address) {
   if (present == address) return;
   const bool is_first = present.host.empty();
   present = std::move(address);
-  ++generation_;
   if (!is_first) on_connected_(partition);
 }
 
@@ -201,10 +199,18 @@ Task<void> RedisCluster::refresh_in_background() {
   is_refreshing_ = false;
 }
 
-std::vector<RedisAddress> RedisCluster::known() const {
+std::vector<RedisAddress> RedisCluster::known() {
   std::vector<RedisAddress> all = nodes_;
   for (const RedisAddress& address : options_.addresses)
     if (std::find(all.begin(), all.end(), address) == all.end()) all.push_back(address);
+  // Another one each time: a node that is cut off from the rest tells what is no longer true.
+  // Those that could not be reached come last.
+  const auto shift = static_cast<std::ptrdiff_t>(++refreshes_ % all.size());
+  std::rotate(all.begin(), all.begin() + shift, all.end());
+  std::partition(all.begin(), all.end(), [this](const RedisAddress& address) {
+    const auto at = connections_.find({address, Use::data});
+    return at == connections_.end() || at->second->failure().empty();
+  });
   return all;
 }
 

@@ -50,8 +50,6 @@ class RedisCluster {
   bool is_cluster() const { return is_cluster_; }
   /// Looks for the masters again, in the background.
   void suspect();
-  /// Changes whenever masters may have changed.
-  std::uint64_t generation() const { return generation_; }
   /// How often the connection to a server was made.
   std::uint64_t connects(const RedisAddress& address, Use use);
   RedisTls* tls() const { return tls_.get(); }
@@ -71,7 +69,7 @@ class RedisCluster {
   Task<Result<void>> ask(RedisAddress address, Deadline deadline);
   Task<Result<void>> ask_single(RedisAddress address, Deadline deadline);
   Result<void> take_slots(const redisReply& slots, const RedisAddress& asked);
-  std::vector<RedisAddress> known() const;
+  std::vector<RedisAddress> known();
 
   AsioEnvironment& environment_;
   RedisOptions options_;
@@ -79,7 +77,7 @@ class RedisCluster {
   std::unique_ptr<RedisTls> tls_;
   bool is_cluster_ = false;
   bool is_refreshing_ = false;
-  std::uint64_t generation_ = 0;
+  std::uint64_t refreshes_ = 0;
   std::vector<RedisAddress> masters_;  // by partition
   std::vector<RedisAddress> nodes_;    // of the cluster, as last told
   std::map<std::pair<RedisAddress, Use>, std::unique_ptr<RedisConnection>> connections_;

@@ -214,6 +214,23 @@ TEST_F(RedisSingleFaults, ACompactedFeedShowsTheLastEntryOfEachKey) {
   EXPECT_EQ(resumed->positions(), *heads);
 }
 
+TEST_F(RedisSingleFaults, ExpiredValuesLeaveTheIndexWhenLaterOnesCome) {
+  const auto in_a_minute = driver_.environment().wall_now() + seconds(60);
+  const auto session = [](std::string name) {
+    return Key{kDatabase, KeyKind::session, "tag", name};
+  };
+  const auto insert_until = [&](std::string name, WallTime expires) {
+    driver_.get(bucket_->insert(session(name), "x", {.expires = expires}, kNoDeadline));
+  };
+  insert_until("a", in_a_minute);
+  insert_until("b", in_a_minute);
+  const std::string index = partition_key("k" + redis_database(kDatabase));
+  EXPECT_EQ(server_.run({"ZCARD", index}), "2");
+  driver_.advance(seconds(61));
+  insert_until("c", in_a_minute + seconds(60));
+  EXPECT_EQ(server_.run({"ZCARD", index}), "1");
+}
+
 TEST(RedisOpen, RefusesAServerThatMayEvictAndAnotherNumberOfPartitions) {
   AsioDriver driver;
   RedisServer server({"--maxmemory-policy", "allkeys-lru"});
@@ -233,7 +250,8 @@ TEST(RedisOpen, RefusesAServerThatMayEvictAndAnotherNumberOfPartitions) {
 TEST(RedisOpen, GivesItsNameAndPassword) {
   AsioDriver driver;
   RedisServer server;
-  server.run({"ACL", "SETUSER", "gate", "on", ">secret", "~*", "&*", "+@all"});
+  server.run({"ACL", "SETUSER", "gate", "on", ">secret", "~{hg*", "+@all", "-@dangerous", "+info",
+              "+role", "+cluster|slots"});
   server.run({"ACL", "SETUSER", "default", "off"});
   RedisOptions options{.addresses = {server.address()}};
   const auto opened = [&] {
@@ -245,6 +263,33 @@ TEST(RedisOpen, GivesItsNameAndPassword) {
   EXPECT_THAT(opened().error().context, testing::HasSubstr("WRONGPASS"));
   options.password = "secret";
   EXPECT_TRUE(opened());
+}
+
+TEST(RedisOpen, SpeaksTlsWithAServerItsAuthoritiesKnow) {
+  AsioDriver driver;
+  TemporaryDirectory directory;
+  const std::string certificate = directory / "certificate.pem";
+  const std::string secret = directory / "key.pem";
+  const std::string command =
+      "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=redis -addext "
+      "subjectAltName=IP:127.0.0.1 -keyout " +
+      secret + " -out " + certificate + " 2>/dev/null";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  const std::uint16_t port = free_port();
+  RedisServer server({"--tls-port", std::to_string(port), "--tls-cert-file", certificate,
+                      "--tls-key-file", secret, "--tls-ca-cert-file", certificate,
+                      "--tls-auth-clients", "no"});
+  RedisOptions options{.addresses = {{"127.0.0.1", port}}, .uses_tls = true, .partitions = 2};
+  const auto opened = [&] {
+    return driver.get(RedisBucket::open(driver.asio(), options, kNoDeadline));
+  };
+  EXPECT_THAT(opened().error().context, testing::HasSubstr("certificate"));
+  options.tls_ca_file = certificate;
+  const auto bucket = opened();
+  ASSERT_TRUE(bucket) << bucket.error().context;
+  const std::string large(3'000'000, 'v');
+  EXPECT_TRUE(driver.get((*bucket)->insert(key("a"), large, {}, kNoDeadline)).ok());
+  EXPECT_EQ(driver.get((*bucket)->get(key("a"), kNoDeadline)).bytes, large);
 }
 
 /// Three masters with a replica each. The key "a" tells which partition the tests look at.

@@ -14,6 +14,25 @@
 namespace headgate {
 namespace {
 
+std::string flatten(const redisReply& reply) {
+  switch (reply.type) {
+    case REDIS_REPLY_INTEGER:
+      return std::to_string(reply.integer);
+    case REDIS_REPLY_ARRAY: {
+      std::string all;
+      for (std::size_t i = 0; i < reply.elements; ++i)
+        all += (i == 0 ? "" : " ") + flatten(*reply.element[i]);
+      return all;
+    }
+    case REDIS_REPLY_ERROR:
+      return '-' + std::string(resp_text(reply));
+    default:
+      return std::string(resp_text(reply));
+  }
+}
+
+}  // namespace
+
 // A cluster's node also listens 10000 above its port. Taken ports differ by process, and a port
 // that somebody else has meanwhile is found out when the server does not start.
 std::uint16_t free_port() {
@@ -33,25 +52,6 @@ std::uint16_t free_port() {
     if (is_free) return static_cast<std::uint16_t>(port);
   }
 }
-
-std::string flatten(const redisReply& reply) {
-  switch (reply.type) {
-    case REDIS_REPLY_INTEGER:
-      return std::to_string(reply.integer);
-    case REDIS_REPLY_ARRAY: {
-      std::string all;
-      for (std::size_t i = 0; i < reply.elements; ++i)
-        all += (i == 0 ? "" : " ") + flatten(*reply.element[i]);
-      return all;
-    }
-    case REDIS_REPLY_ERROR:
-      return '-' + std::string(resp_text(reply));
-    default:
-      return std::string(resp_text(reply));
-  }
-}
-
-}  // namespace
 
 bool within_patience(const std::function<bool()>& condition) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);

@@ -18,6 +18,8 @@
 // For tests: real redis-server processes on the loopback.
 namespace headgate {
 
+std::uint16_t free_port();
+
 /// One redis-server on a free port, with a directory of its own; killed at the end.
 class RedisServer {
  public:
