@@ -69,7 +69,7 @@ endfunction()
 
 # headgate_test(NAME SOURCES a_test.cpp ... LINKS targets ... LABELS labels ...) declares one
 # GoogleTest program headgate_NAME_test; CTest runs it as one test per TEST(), or, where tests share
-# what is dear to start, one per suite of SUITES (beginnings of names).
+# what is dear to start, one per suite of SUITES; those not in the sanitizer builds.
 # The sanitizer builds make only the programs they run: all under ASan, under TSan those with the
 # label "threads" (scripts/test).
 add_custom_target(headgate_asan_tests)
@@ -93,7 +93,9 @@ function(headgate_test name)
     gtest_discover_tests(headgate_${name}_test TEST_PREFIX ${name}.
       DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS "${labels}")
   endif()
-  add_dependencies(headgate_asan_tests headgate_${name}_test)
+  if(NOT TEST_SUITES)
+    add_dependencies(headgate_asan_tests headgate_${name}_test)
+  endif()
   if("threads" IN_LIST TEST_LABELS)
     add_dependencies(headgate_tsan_tests headgate_${name}_test)
   endif()

@@ -54,8 +54,11 @@ Task<Result<std::unique_ptr<RedisBucket>>> RedisBucket::open(AsioEnvironment& en
       options.name.find_first_of("{}") != std::string::npos)
     co_return Error{Errc::invalid_argument, "name or partitions of a Redis bucket"};
   std::unique_ptr<RedisBucket> bucket(new RedisBucket(environment, std::move(options)));
-  HG_CO_CHECK(co_await bucket->start(deadline));
-  co_return std::move(bucket);
+  auto started = co_await bucket->start(deadline);
+  if (started) co_return std::move(bucket);
+  if (!started.error().context.empty()) co_return std::move(started).error();
+  co_return Error{started.error().code,
+                  fmt::format("Redis does not serve: {}", to_string(started.error().code))};
 }
 
 RedisBucket::RedisBucket(AsioEnvironment& environment, RedisOptions options)

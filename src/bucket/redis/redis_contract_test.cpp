@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "base/log.hpp"
 #include "bucket/redis/redis_fixture.hpp"
 
 namespace headgate {
@@ -11,14 +10,8 @@ class RedisUnderTest final : public StoreUnderTest {
   explicit RedisUnderTest(RedisOptions options) : options_(std::move(options)) {
     static int made = 0;
     options_.name = "t" + std::to_string(++made) + "p";
-    driver_.asio().loop().turn_ended();
   }
-  std::unique_ptr<Bucket> open(Environment&) override {
-    auto bucket = driver_.get(RedisBucket::open(driver_.asio(), options_, kNoDeadline));
-    if (!bucket) log(LogLevel::critical, "test.open", {{"error", bucket.error().context}});
-    HG_ASSERT(bucket.has_value());
-    return std::move(*bucket);
-  }
+  std::unique_ptr<Bucket> open(Environment&) override { return open_bucket(driver_, options_); }
   TestDriver& driver() override { return driver_; }
 
  private:
@@ -33,9 +26,9 @@ std::unique_ptr<StoreUnderTest> on_single(std::size_t partitions) {
 }
 
 std::unique_ptr<StoreUnderTest> on_cluster() {
-  static RedisServers servers;
-  return std::make_unique<RedisUnderTest>(
-      RedisOptions{.addresses = {servers.at(4).address()}, .replicas = 1});
+  static RedisServers servers{std::chrono::seconds(10)};
+  return std::make_unique<RedisUnderTest>(RedisOptions{
+      .addresses = {servers.at(4).address()}, .replicas = 1, .patience = std::chrono::seconds(5)});
 }
 
 INSTANTIATE_TEST_SUITE_P(Single, BucketContract,

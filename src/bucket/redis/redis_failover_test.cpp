@@ -32,9 +32,7 @@ class RedisFaults : public testing::Test {
   std::unique_ptr<RedisBucket> open_another(RedisOptions options) {
     options.name = "faults";
     options.silence = seconds(1);
-    auto bucket = driver_.get(RedisBucket::open(driver_.asio(), options, kNoDeadline));
-    EXPECT_TRUE(bucket) << bucket.error().context;
-    return std::move(*bucket);
+    return open_bucket(driver_, std::move(options));
   }
   Deadline in(seconds duration) { return driver_.environment().now() + duration; }
   Reply insert(std::string name, WriteOptions options = {}) {
@@ -301,7 +299,7 @@ class RedisClusterFaults : public RedisFaults {
   RedisServer& master() { return servers_.master_of("{" + tag() + "}"); }
   void wait_until_replicated() { EXPECT_TRUE(driver_.get(bucket_->barrier(in(seconds(5))))); }
 
-  RedisServers servers_;
+  RedisServers servers_{seconds(2)};
 };
 
 TEST_F(RedisClusterFaults, AFailoverWithLossIsAnotherHistory) {

@@ -118,17 +118,15 @@ std::string RedisServer::run(std::vector<std::string> command) {
   return reply ? flatten(*reply) : "-no answer";
 }
 
-RedisServers::RedisServers() {
+RedisServers::RedisServers(std::chrono::milliseconds node_timeout) {
   const std::vector<std::string> options = {"--cluster-enabled",
                                             "yes",
                                             "--cluster-node-timeout",
-                                            "2000",
+                                            std::to_string(node_timeout.count()),
                                             "--cluster-replica-validity-factor",
                                             "0",
                                             "--repl-diskless-sync-delay",
-                                            "0",
-                                            "--appendonly",
-                                            "no"};
+                                            "0"};
   for (int i = 0; i < 6; ++i) servers_.push_back(std::make_unique<RedisServer>(options));
   const char* ranges[3][2] = {{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}};
   for (std::size_t i = 0; i < 6; ++i) {
@@ -189,6 +187,16 @@ void AsioDriver::run(Task<void> task) {
   TaskScope scope(environment_);
   scope.spawn(std::move(task));
   while (scope.size() > 0) environment_.loop().context.run_one();
+}
+
+std::unique_ptr<RedisBucket> open_bucket(AsioDriver& driver, RedisOptions options) {
+  std::unique_ptr<RedisBucket> bucket;
+  HG_ASSERT(within_patience([&] {
+    auto opened = driver.get(RedisBucket::open(driver.asio(), options, kNoDeadline));
+    if (opened) bucket = std::move(*opened);
+    return bucket != nullptr;
+  }));
+  return bucket;
 }
 
 }  // namespace headgate

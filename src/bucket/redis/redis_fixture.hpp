@@ -50,7 +50,8 @@ bool within_patience(const std::function<bool()>& condition);
 /// Three masters, each with a replica.
 class RedisServers {
  public:
-  RedisServers();
+  /// A master that is silent for `node_timeout` has failed.
+  explicit RedisServers(std::chrono::milliseconds node_timeout);
 
   std::vector<RedisAddress> addresses() const;
   std::size_t size() const { return servers_.size(); }
@@ -94,5 +95,8 @@ class AsioDriver final : public TestDriver {
   WorkerPool workers_{1};
   ShiftedEnvironment environment_{workers_};
 };
+
+/// Tries again while the servers are not ready.
+std::unique_ptr<RedisBucket> open_bucket(AsioDriver& driver, RedisOptions options);
 
 }  // namespace headgate
