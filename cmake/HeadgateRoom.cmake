@@ -68,14 +68,15 @@ function(headgate_room name)
 endfunction()
 
 # headgate_test(NAME SOURCES a_test.cpp ... LINKS targets ... LABELS labels ...) declares one
-# GoogleTest program headgate_NAME_test; CTest runs it as one test per TEST().
+# GoogleTest program headgate_NAME_test; CTest runs it as one test per TEST(), or, where tests share
+# what is dear to start, one per suite of SUITES; those not in the sanitizer builds.
 # The sanitizer builds make only the programs they run: all under ASan, under TSan those with the
 # label "threads" (scripts/test).
 add_custom_target(headgate_asan_tests)
 add_custom_target(headgate_tsan_tests)
 
 function(headgate_test name)
-  cmake_parse_arguments(TEST "" "" "SOURCES;LINKS;LABELS" ${ARGN})
+  cmake_parse_arguments(TEST "" "" "SOURCES;LINKS;LABELS;SUITES" ${ARGN})
   add_executable(headgate_${name}_test ${TEST_SOURCES})
   target_link_libraries(headgate_${name}_test PRIVATE ${TEST_LINKS} headgate_options
     GTest::gtest GTest::gmock GTest::gtest_main)
@@ -83,9 +84,18 @@ function(headgate_test name)
   target_precompile_headers(headgate_${name}_test REUSE_FROM headgate_precompiled_test)
   # One label "unit,threads": of a list only the first would arrive, and ctest -L looks for parts.
   string(REPLACE ";" "," labels "${TEST_LABELS}")
-  gtest_discover_tests(headgate_${name}_test TEST_PREFIX ${name}.
-    DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS "${labels}")
-  add_dependencies(headgate_asan_tests headgate_${name}_test)
+  foreach(suite ${TEST_SUITES})
+    add_test(NAME ${name}.${suite}
+      COMMAND headgate_${name}_test --gtest_filter=${suite}.*:${suite}/*)
+    set_tests_properties(${name}.${suite} PROPERTIES TIMEOUT 300 LABELS "${labels}")
+  endforeach()
+  if(NOT TEST_SUITES)
+    gtest_discover_tests(headgate_${name}_test TEST_PREFIX ${name}.
+      DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS "${labels}")
+  endif()
+  if(NOT TEST_SUITES)
+    add_dependencies(headgate_asan_tests headgate_${name}_test)
+  endif()
   if("threads" IN_LIST TEST_LABELS)
     add_dependencies(headgate_tsan_tests headgate_${name}_test)
   endif()

@@ -16,6 +16,7 @@ import sys
 ROOMS = {
     "base": [],
     "bucket": ["base"],
+    "bucket/redis": ["base", "bucket", "net"],
     "document": ["base"],
     "access": ["base", "document"],
     "sequence": ["base", "bucket"],
@@ -33,7 +34,8 @@ ROOMS = {
 
 # Headers of third parties (pattern of the include path) and the files that may know them.
 THIRD_PARTIES = [
-    (r"boost/(asio|beast)\b", r"src/net/"),
+    (r"boost/(asio|beast)\b", r"src/(net|bucket/redis)/"),
+    (r"hiredis/", r"src/bucket/redis/"),
     (r"rocksdb/", r"src/bucket/rocksdb/"),
     (r"(simdjson|rapidjson)\b", r"src/document/.*\.cpp$"),
     (r"(js/|jsapi\.h|jsfriendapi\.h|mozilla/)", r"src/access/.*\.cpp$"),
@@ -41,7 +43,7 @@ THIRD_PARTIES = [
 ]
 
 # The engines of the bucket contract are chosen in one place.
-ENGINES = (r"bucket/(memory|rocksdb)/", r"src/(bucket|server|sim)/")
+ENGINES = (r"bucket/(memory|rocksdb|redis)/", r"src/(bucket|server|sim)/")
 
 # Time, chance and threads come through Environment everywhere else.
 # The limits of a running script are real time by nature.
@@ -86,6 +88,8 @@ def is_test(name):
 
 
 def room_of(name):
+    if name.startswith("src/bucket/redis/"):
+        return "bucket/redis"
     parts = name.split("/")
     return parts[1] if len(parts) > 2 and parts[0] == "src" else None
 
@@ -173,6 +177,8 @@ class Tidy:
     def check_links(self, name, text):
         for target, arguments in re.findall(r"headgate_room\(\s*(\w+)([^)]*)\)", text):
             room = target.split("_")[0]  # bucket_memory is a target of the room bucket
+            if target == "bucket_redis":
+                room = "bucket/redis"
             if room not in ROOMS:
                 self.breach(name, 1, f"room '{room}' is not in the table of rooms")
                 continue

@@ -115,4 +115,10 @@ Result<void> ByteReader::finish(std::string_view what) const {
   return {};
 }
 
+std::string end_of_prefix(std::string prefix) {
+  while (prefix.back() == '\xff') prefix.pop_back();
+  prefix.back() = static_cast<char>(prefix.back() + 1);
+  return prefix;
+}
+
 }  // namespace headgate

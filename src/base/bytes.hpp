@@ -31,6 +31,9 @@ class ByteWriter {
   std::string bytes_;
 };
 
+/// The first string after every one that begins with `prefix`, which has a byte that is not 255.
+std::string end_of_prefix(std::string prefix);
+
 /// Reads what ByteWriter wrote, from bytes that must outlive it. A read past the end, or a varint
 /// over 64 bits, yields zero/empty and makes ok() false for good: check once, at the end.
 class ByteReader {

@@ -12,7 +12,7 @@ namespace headgate {
 /// confined to that thread, except now(), wall_now(), random(), post_from_thread() and stop().
 /// Before run(), one thread may set things up. `workers` must outlive it or be stopped before it.
 /// Must outlive every socket, HttpServer and Task made on it.
-class AsioEnvironment final : public Environment {
+class AsioEnvironment : public Environment {
  public:
   struct Loop;
 

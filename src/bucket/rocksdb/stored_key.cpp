@@ -37,10 +37,4 @@ std::string database_end(DatabaseId database) {
   return database_prefix(database) + '\xff';
 }
 
-std::string end_of_prefix(std::string prefix) {
-  while (prefix.back() == '\xff') prefix.pop_back();
-  prefix.back() = static_cast<char>(prefix.back() + 1);
-  return prefix;
-}
-
 }  // namespace headgate

@@ -24,7 +24,5 @@ std::string stored_prefix(DatabaseId database, KeyKind kind, std::string_view ta
 std::string database_prefix(DatabaseId database);
 /// After every key of `database`, before those of the next.
 std::string database_end(DatabaseId database);
-/// The first key after all that begin with this stored_prefix().
-std::string end_of_prefix(std::string prefix);
 
 }  // namespace headgate
