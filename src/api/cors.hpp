@@ -20,7 +20,8 @@ void share_with_every_origin(ApiCall& call);
 bool is_trusted_origin(ApiCall& call);
 
 /// True if no page made this request, or one that may read answers, with credentials or without:
-/// a browser lets every page open a WebSocket. On the admin port only its own. REQUIRES: open_database().
+/// a browser lets every page open a WebSocket. On the admin port only its own. REQUIRES:
+/// open_database().
 bool is_known_origin(ApiCall& call);
 
 /// A browser's question whether a page may make a request.
