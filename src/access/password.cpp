@@ -29,11 +29,11 @@ std::string bcrypt(std::string_view password, const std::string& setting) {
   return result;
 }
 
-bool is_equal(std::string_view a, std::string_view b) {
+}  // namespace
+
+bool is_equal_in_constant_time(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
-
-}  // namespace
 
 Result<void> check_password(std::string_view password) {
   if (password.size() < kMinPasswordBytes)
@@ -64,7 +64,7 @@ Result<std::string> hash_password(std::string_view password, PasswordSalt salt, 
 bool matches_password(std::string_view password, std::string_view stored_hash) {
   if (!stored_hash.starts_with(kBcryptPrefix) || !check_password(password)) return false;
   const std::string hash = bcrypt(password, std::string(stored_hash));
-  return !hash.empty() && is_equal(hash, stored_hash);
+  return !hash.empty() && is_equal_in_constant_time(hash, stored_hash);
 }
 
 std::size_t VerifiedCredentials::Hash::operator()(const Digest& digest) const noexcept {
@@ -137,6 +137,11 @@ class PasswordVerifier::Leader {
 PasswordVerifier::PasswordVerifier(Environment& environment, std::size_t capacity)
     : environment_(environment),
       verified_({environment.random(), environment.random()}, capacity) {}
+
+bool PasswordVerifier::is_verified(std::string_view user, std::string_view stored_hash,
+                                   std::string_view password) {
+  return verified_.contains(verified_.digest(user, stored_hash, password));
+}
 
 Task<Result<bool>> PasswordVerifier::verify(std::string user, std::string stored_hash,
                                             std::string password) {

@@ -38,6 +38,9 @@ Result<std::string> hash_password(std::string_view password, PasswordSalt salt,
 /// hash_password does. The comparison takes the same time whatever differs.
 bool matches_password(std::string_view password, std::string_view stored_hash);
 
+/// The time tells nothing but whether the lengths differ.
+bool is_equal_in_constant_time(std::string_view a, std::string_view b);
+
 /// Remembers credentials that were found right, so that a Basic login costs a digest and not a
 /// bcrypt. Holds at most `capacity` of them, the least recently used one goes first; holds digests
 /// under a salt of its own, no passwords. A changed stored hash makes an entry unreachable.
@@ -79,6 +82,9 @@ class PasswordVerifier {
   /// Whether `password` is that of `user`, whose record holds `stored_hash`. Suspends unless the
   /// answer is known. Errors: overloaded (not checked; try again later).
   Task<Result<bool>> verify(std::string user, std::string stored_hash, std::string password);
+
+  /// Whether these credentials were found right before. Never suspends.
+  bool is_verified(std::string_view user, std::string_view stored_hash, std::string_view password);
 
   std::uint64_t hashes_computed() const { return hashes_computed_; }
 

@@ -12,7 +12,9 @@ namespace {
 constexpr std::uint8_t kUserFormat = 1;
 constexpr std::uint8_t kRoleFormat = 2;
 constexpr std::uint8_t kDisabledFlag = 1;
-constexpr std::uint8_t kKnownFlags = kDisabledFlag;
+constexpr std::uint8_t kSessionsFlag = 2;
+constexpr std::uint8_t kTokenFlag = 4;
+constexpr std::uint8_t kKnownFlags = kDisabledFlag | kSessionsFlag | kTokenFlag;
 constexpr std::size_t kMinGrantBytes = 2;  // an empty name's length and a small sequence
 
 void write_grants(ByteWriter& out, const Grants& grants) {
@@ -41,10 +43,20 @@ Result<void> check_format(std::uint8_t format, std::uint8_t known, std::string_v
 
 std::string encode(const UserRecord& user) {
   ByteWriter out;
-  out.u8(kUserFormat).u8(user.is_disabled ? kDisabledFlag : 0).varint(user.sequence.value());
+  const bool has_sessions = user.sessions_since != Sequence();
+  const bool has_token = user.token_issued_at != 0;
+  const int flags = (user.is_disabled ? kDisabledFlag : 0) | (has_sessions ? kSessionsFlag : 0) |
+                    (has_token ? kTokenFlag : 0);
+  out.u8(kUserFormat).u8(static_cast<std::uint8_t>(flags)).varint(user.sequence.value());
   out.text(user.name).text(user.password_hash).text(user.email);
   write_grants(out, user.admin_channels);
   write_grants(out, user.admin_roles);
+  if (has_sessions) out.varint(user.sessions_since.value());
+  if (has_token) {
+    out.varint(user.token_issued_at);
+    write_grants(out, user.token_channels);
+    write_grants(out, user.token_roles);
+  }
   return std::move(out).bytes();
 }
 
@@ -69,6 +81,12 @@ Result<UserRecord> decode_user(std::string_view bytes) {
   user.email = in.text();
   user.admin_channels = read_grants(in);
   user.admin_roles = read_grants(in);
+  if ((flags & kSessionsFlag) != 0) user.sessions_since = Sequence(in.varint());
+  if ((flags & kTokenFlag) != 0) {
+    user.token_issued_at = in.varint();
+    user.token_channels = read_grants(in);
+    user.token_roles = read_grants(in);
+  }
   HG_CHECK(in.finish("user"));
   return user;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -27,6 +28,13 @@ struct UserRecord {
   Grants admin_channels;
   Grants admin_roles;  ///< without "role:"
   Sequence sequence;   ///< of the write that stored this record
+  /// Of the write that last ended all sessions: a new user, password or a disabling. 0: unknown.
+  Sequence sessions_since;
+  /// What the newest bearer token gave that brought something new, and when that was issued
+  /// (seconds since 1970; 0: there was none).
+  Grants token_channels;
+  Grants token_roles;  ///< without "role:"
+  std::uint64_t token_issued_at = 0;
 
   friend bool operator==(const UserRecord&, const UserRecord&) = default;
 };

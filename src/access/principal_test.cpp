@@ -22,7 +22,11 @@ UserRecord sample_user() {
           .is_disabled = true,
           .admin_channels = {{"*", at(7)}, {"news", at(300)}},
           .admin_roles = {{"editor", at(1ull << 40)}},
-          .sequence = at(~0ull)};
+          .sequence = at(~0ull),
+          .sessions_since = at(77),
+          .token_channels = {{"sport", at(70)}},
+          .token_roles = {{"reader", at(71)}},
+          .token_issued_at = 1'700'000'000};
 }
 
 TEST(PrincipalRecord, IsReadAsWritten) {

@@ -21,9 +21,17 @@ Task<Result<void>> put_database_as_user(ApiCall& call);
 Task<Result<void>> delete_database(ApiCall& call);
 Task<Result<void>> get_config(ApiCall& call);
 Task<Result<void>> put_config(ApiCall& call);
-Task<Result<void>> get_session(ApiCall& call);
 Task<Result<void>> ensure_full_commit(ApiCall& call);
 Task<Result<void>> compact(ApiCall& call);
+
+// Sessions.
+Task<Result<void>> get_session(ApiCall& call);
+Task<Result<void>> log_in(ApiCall& call);
+Task<Result<void>> log_out(ApiCall& call);
+Task<Result<void>> post_session_of_user(ApiCall& call);
+Task<Result<void>> get_session_of_user(ApiCall& call);
+Task<Result<void>> delete_session_of_user(ApiCall& call);
+Task<Result<void>> delete_sessions_of_user(ApiCall& call);
 
 // Users and roles.
 Task<Result<void>> list_users(ApiCall& call);
@@ -53,5 +61,6 @@ Task<Result<void>> bulk_get(ApiCall& call);
 Task<Result<void>> revs_diff(ApiCall& call);
 Task<Result<void>> all_docs(ApiCall& call);
 Task<Result<void>> changes(ApiCall& call);
+Task<Result<void>> changes_by_websocket(ApiCall& call);  ///< `changes` with feed=websocket
 
 }  // namespace headgate

@@ -6,10 +6,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "access/login_limiter.hpp"
 #include "api/api_error.hpp"
 #include "api/database_directory.hpp"
+#include "base/task.hpp"
 #include "net/http_exchange.hpp"
 
 namespace headgate {
@@ -32,6 +35,7 @@ struct ApiServices {
   std::string uuid;                           ///< of the store
   std::function<std::string()> metrics_text;  ///< empty: no `/_metrics`
   std::size_t max_requests = 1'000;           ///< handled at once, waiting feeds left out
+  LoginLimiter login_limiter{environment};
   ApiStatistics statistics = {};
 };
 
@@ -55,6 +59,8 @@ class ApiCall {
   /// Who asks: an admin on the admin port.
   std::shared_ptr<const Principal> reader;
 
+  /// Goes with the answer, whatever it is. REQUIRES: nothing answered yet.
+  void add_header(std::string_view name, std::string_view value) { headers_.add(name, value); }
   void respond(HttpResponse response);
   /// With 304 and no body if the client has this entity already (If-None-Match, ETag).
   void respond_entity(HttpResponse response);
@@ -62,14 +68,21 @@ class ApiCall {
   void respond_error(const ApiError& error);
   /// Counted as respond() is. REQUIRES: nothing answered yet.
   void begin_stream(HttpHeaders headers);
+  /// Hands the answer to the exchange, compressed if that pays. After the action.
+  Task<void> finish();
+  /// Counted as 101. Errors: as HttpExchange::accept_websocket(). REQUIRES: nothing answered yet.
+  Task<Result<std::unique_ptr<WebSocket>>> accept_websocket(WebSocketOptions options);
   bool is_answered() const { return is_answered_; }
 
  private:
   void count(int status);
+  void add_headers_to(HttpHeaders& headers);
 
   ApiServices& services_;
   HttpExchange& exchange_;
   ApiPort port_;
+  HttpHeaders headers_;
+  std::optional<HttpResponse> response_;
   bool is_answered_ = false;
 };
 

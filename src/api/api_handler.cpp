@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/api_handler.hpp"
 
+#include "api/authentication.hpp"
+#include "api/body_type.hpp"
+#include "api/cors.hpp"
 #include "base/log.hpp"
 
 namespace headgate {
@@ -11,21 +14,17 @@ Error bad_login() {
   return {Errc::unauthorized, "Invalid login"};
 }
 
-/// The media type of a body, without parameters; empty: not named.
-std::string_view media_type(const HttpRequest& request) {
-  std::string_view type = request.headers.find("Content-Type").value_or("");
-  type = type.substr(0, type.find(';'));
-  return type.substr(0, type.find_last_not_of(" \t") + 1);
+/// Whether a Host header names this machine: no name that somebody else can give it.
+bool is_local_name(std::string_view host) {
+  if (host.starts_with("[::1]")) return true;
+  host = host.substr(0, host.find(':'));
+  const bool is_numeric = host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return equals_ignoring_case(host, "localhost") || (is_numeric && host.starts_with("127."));
 }
 
-/// JSON, or a type that clients name when nobody told them one. The latter only if no web page
-/// sends it: pages of other sites can, without the browser asking this server for its leave.
-bool is_json_body(const HttpRequest& request) {
-  const std::string_view type = media_type(request);
-  if (equals_ignoring_case(type, "application/json")) return true;
-  const bool is_unchosen = type.empty() || equals_ignoring_case(type, "text/plain") ||
-                           equals_ignoring_case(type, "application/x-www-form-urlencoded");
-  return is_unchosen && !request.headers.has("Origin");
+bool takes_body(const Resource& resource, const HttpRequest& request) {
+  return resource.takes_any_type || request.body.empty() || is_json_body(request) ||
+         (resource.takes_multipart && is_multipart_related(request));
 }
 
 /// Counts a request for as long as it is handled.
@@ -62,13 +61,16 @@ Task<void> ApiHandler::handle(HttpExchange& exchange) {
   ApiCall call(services_, exchange, port_);
   const ActiveRequest active(services_.statistics);
   const auto result = co_await dispatch(call);
-  if (result) co_return;
-  const Error& error = result.error();
+  if (!result) respond_failed(call, result.error());
+  co_await call.finish();
+}
+
+void ApiHandler::respond_failed(ApiCall& call, const Error& error) {
   const ApiError answer = api_error(error);
   if (answer.status >= 500) {
     log(LogLevel::warning, "api.failed",
-        {{"method", std::string(to_string(exchange.request().method))},
-         {"path", exchange.request().target},
+        {{"method", std::string(to_string(call.request().method))},
+         {"path", call.request().target},
          {"status", std::to_string(answer.status)},
          {"error", std::string(to_string(error.code))},
          {"context", error.context}});
@@ -80,6 +82,8 @@ Task<void> ApiHandler::handle(HttpExchange& exchange) {
 Task<Result<void>> ApiHandler::dispatch(ApiCall& call) {
   const Resource* resource = find_resource(call.request().path, port_);
   if (resource == nullptr) co_return Error{Errc::not_found, "no such address"};
+  if (port_ == ApiPort::public_port && is_preflight(call.request()))
+    co_return co_await answer_preflight(call, *resource);
   const Resource::Method* method = resource->find(call.request().method, port_);
   if (method == nullptr) {
     const std::string allowed = resource->allowed(port_);
@@ -93,7 +97,7 @@ Task<Result<void>> ApiHandler::dispatch(ApiCall& call) {
     ++services_.statistics.overloaded;
     co_return Errc::overloaded;
   }
-  if (!resource->takes_any_type && !call.request().body.empty() && !is_json_body(call.request())) {
+  if (!takes_body(*resource, call.request())) {
     call.respond_error({415, "bad_content_type", "Content-Type must be application/json"});
     co_return Result<void>();
   }
@@ -106,37 +110,39 @@ Task<Result<void>> ApiHandler::run(ApiCall& call, const Resource& resource,
     HG_CO_CHECK(co_await check_admin(call));
     call.reader = Principal::admin();
   }
+  if (resource.is_of_server && port_ == ApiPort::public_port) share_with_every_origin(call);
   if (!resource.is_of_server && method.needs_database) {
-    HG_CO_TRY(call.lease, co_await services_.databases.find(call.request().path[0]));
+    HG_CO_CHECK(co_await open_database(call));
     if (port_ == ApiPort::public_port) {
-      HG_CO_TRY(call.reader, co_await login(call));
+      HG_CO_TRY(call.reader, co_await authenticate(call));
     }
   }
   co_return co_await method.action(call);
 }
 
-// Basic credentials, then the guest.
-Task<Result<std::shared_ptr<const Principal>>> ApiHandler::login(ApiCall& call) {
-  const auto authorization = call.request().headers.find("Authorization");
-  PrincipalStore& principals = call.database().principals();
-  if (!authorization || authorization->empty()) co_return co_await principals.guest();
-  auto credentials = parse_basic_auth(*authorization);
-  if (!credentials || credentials->user.empty()) co_return bad_login();
-  co_return co_await principals.authenticate(std::move(credentials->user),
-                                             std::move(credentials->password));
-}
-
 Task<Result<void>> ApiHandler::check_admin(ApiCall& call) {
-  if (!credentials_) co_return Result<void>();
+  if (!credentials_) {
+    // A page can give its own name this machine's address (DNS rebinding).
+    if (is_local_name(call.request().headers.find("Host").value_or("localhost")))
+      co_return Result<void>();
+    co_return Error{Errc::forbidden, "without a login the admin port answers to localhost alone"};
+  }
   const auto authorization = call.request().headers.find("Authorization");
   if (!authorization) co_return Error{Errc::unauthorized, "Login required"};
-  const auto credentials = parse_basic_auth(*authorization);
-  if (!credentials) co_return bad_login();
+  const auto given = parse_basic_auth(*authorization);
+  if (!given) co_return bad_login();
+  const LoginLimiter::Account account{{}, given->user, call.request().remote_address};
+  LoginLimiter& limiter = call.services().login_limiter;
+  const std::string& hash = credentials_->password_hash;
+  const bool is_known = passwords_.is_verified(credentials_->user, hash, given->password);
+  if (const auto wait = limiter.blocked_for(account); wait && !is_known)
+    co_return refuse_guesses(call, *wait);
   HG_CO_TRY(const bool is_right,
-            co_await passwords_.verify(credentials_->user, credentials_->password_hash,
-                                       credentials->password));
-  if (!is_right || credentials->user != credentials_->user) co_return bad_login();
-  co_return Result<void>();
+            co_await passwords_.verify(credentials_->user, hash, given->password));
+  if (is_right && is_equal_in_constant_time(given->user, credentials_->user))
+    co_return Result<void>();
+  limiter.failed(account);
+  co_return bad_login();
 }
 
 }  // namespace headgate

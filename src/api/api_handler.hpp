@@ -33,8 +33,8 @@ class ApiHandler final : public HttpHandler {
  private:
   Task<Result<void>> dispatch(ApiCall& call);
   Task<Result<void>> run(ApiCall& call, const Resource& resource, const Resource::Method& method);
-  Task<Result<std::shared_ptr<const Principal>>> login(ApiCall& call);
   Task<Result<void>> check_admin(ApiCall& call);
+  void respond_failed(ApiCall& call, const Error& error);
 
   ApiServices& services_;
   ApiPort port_;

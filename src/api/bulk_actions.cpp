@@ -7,6 +7,7 @@
 
 #include "api/actions.hpp"
 #include "api/document_request.hpp"
+#include "api/multipart_document.hpp"
 #include "api/parameters.hpp"
 
 namespace headgate {
@@ -224,6 +225,45 @@ Result<std::size_t> add_results(std::span<const AskedDocument> all,
   return all.size();
 }
 
+/// A part for a document that cannot be shown.
+void add_bulk_get_error(MultipartWriter& out, const AskedDocument& asked, std::string_view rev,
+                        const Error& failure) {
+  const ApiError error = api_error(failure);
+  JsonWriter json;
+  json.begin_object().key("id").raw(asked.id.raw()).key("rev").raw(rev);
+  json.key("error").string(error.token).key("reason").string(error.reason);
+  json.key("status").number(std::int64_t{error.status}).end_object();
+  add_failure(out, {}, json.text());
+}
+
+void add_found(Environment& environment, MultipartWriter& out, const AskedDocument& asked,
+               const Result<std::vector<OpenRevision>>& found) {
+  if (!found || found->empty())
+    return add_bulk_get_error(out, asked, asked.rev.raw(),
+                              found ? Error{Errc::not_found, {}} : found.error());
+  for (const OpenRevision& revision : *found) {
+    const HttpHeaders headers{{"X-Doc-ID", asked.item->id.text()},
+                              {"X-Rev-ID", to_string(revision.rev)}};
+    add_revision(environment, out, headers, revision);
+  }
+}
+
+void respond_mixed(ApiCall& call, const std::vector<AskedDocument>& all,
+                   const std::vector<Result<std::vector<OpenRevision>>>& found) {
+  Environment& environment = call.services().environment;
+  MultipartWriter out(random_boundary(environment));
+  auto next = found.begin();
+  for (const AskedDocument& asked : all) {
+    if (asked.item) {
+      add_found(environment, out, asked, *next++);
+    } else {
+      add_bulk_get_error(out, asked, asked.rev.raw(), asked.item.error());
+    }
+  }
+  HttpHeaders headers{{"Content-Type", out.type("mixed")}, {"Cache-Control", "must-revalidate"}};
+  call.respond({.headers = std::move(headers), .body = std::move(out).finish()});
+}
+
 /// One member of the body of `_revs_diff`.
 struct AskedRevisions {
   std::string id;
@@ -290,6 +330,21 @@ void write_difference(JsonWriter& out, const AskedRevisions& asked,
   out.end_object();
 }
 
+// One body: its parts are told apart by a boundary that none of them may hold.
+Task<Result<void>> bulk_get_mixed(ApiCall& call, const std::vector<AskedDocument>& asked,
+                                  bool latest, ShowOptions show) {
+  std::vector<BulkGetItem> items;
+  for (const AskedDocument& each : asked)
+    if (each.item) items.push_back(*each.item);
+  const auto found = co_await call.database().documents().bulk_get(call.reader, std::move(items),
+                                                                   latest, std::move(show));
+  // Whoever would take "missing" for an answer here would never come back for the document.
+  for (const auto& result : found)
+    if (!is_answerable(result)) co_return result.error();
+  respond_mixed(call, asked, found);
+  co_return Result<void>();
+}
+
 }  // namespace
 
 Task<Result<void>> bulk_docs(ApiCall& call) {
@@ -306,6 +361,8 @@ Task<Result<void>> bulk_get(ApiCall& call) {
   HG_CO_TRY(const std::vector<AskedDocument> asked, parse_bulk_get(call.request()));
   HG_CO_TRY(const ShowOptions show, show_options(call.query()));
   const bool latest = flag_parameter(call.query(), "latest");
+  if (names_multipart(call.request().headers.find("Accept").value_or(""), "multipart/mixed"))
+    co_return co_await bulk_get_mixed(call, asked, latest, show);
   BulkGetText results;
   std::size_t piece = kPieceItems;
   for (std::size_t done = 0; done < asked.size();) {

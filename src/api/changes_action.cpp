@@ -3,6 +3,7 @@
 
 #include "api/actions.hpp"
 #include "api/changes_request.hpp"
+#include "api/waiting_feed.hpp"
 #include "changes/changes_feed.hpp"
 
 namespace headgate {
@@ -46,58 +47,44 @@ class Gatherer {
   std::vector<SharedBytes> buffers_;
 };
 
-/// How the rows of one kind of feed are put into lines.
+/// How the rows of one kind of feed are put into text.
 class Framing {
  public:
-  explicit Framing(FeedKind kind) : is_continuous_(kind == FeedKind::continuous) {}
+  explicit Framing(FeedFraming form) : form_(form) {}
 
-  std::string_view beginning() const { return is_continuous_ ? "" : "{\"results\":[\r\n"; }
+  HttpHeaders headers() const {
+    return {{"Content-Type", is_events() ? "text/event-stream" : "application/json"},
+            {"Cache-Control", "no-store"}};
+  }
+  std::string_view beginning() const { return is_object() ? "{\"results\":[\r\n" : ""; }
 
   void add(Gatherer& out, const ChangesBatch& batch) {
     for (const ChangesRow& row : batch.rows) {
-      if (!is_continuous_ && has_rows_) out.text(",\n");
+      if (is_object() && has_rows_) out.text(",\n");
       has_rows_ = true;
+      if (is_events()) out.text("data: ");
       out.row(row);
-      if (is_continuous_) out.text("\n");
+      if (is_events()) out.text("\nid: ").text(row.seq.print()).text("\n\n");
+      if (form_ == FeedFraming::lines) out.text("\n");
     }
-    if (batch.is_heartbeat || (is_continuous_ && batch.is_caught_up)) out.text("\n");
+    if (is_events() && batch.is_heartbeat) out.text(":\n\n");
+    const bool is_sign = batch.is_heartbeat || (!is_object() && batch.is_caught_up);
+    if (!is_events() && is_sign) out.text("\n");
   }
 
   std::string ending(const SequenceId& last_seq) const {
-    if (is_continuous_) return fmt::format("{{\"last_seq\":\"{}\"}}\n", last_seq.print());
+    if (is_events()) return {};
+    if (!is_object()) return fmt::format("{{\"last_seq\":\"{}\"}}\n", last_seq.print());
     return fmt::format("{}],\n\"last_seq\":\"{}\"}}\n", has_rows_ ? "\n" : "", last_seq.print());
   }
 
  private:
-  bool is_continuous_;
+  bool is_object() const { return form_ == FeedFraming::object; }
+  bool is_events() const { return form_ == FeedFraming::events; }
+
+  FeedFraming form_;
   bool has_rows_ = false;
 };
-
-/// Counts a feed that may wait among the feeds, not among the requests at work.
-class WaitingFeed {
- public:
-  WaitingFeed(ApiStatistics& statistics, FeedKind kind)
-      : active_(statistics.active_requests),
-        feeds_(kind == FeedKind::continuous ? statistics.continuous_feeds
-                                            : statistics.longpoll_feeds) {
-    --active_;
-    ++feeds_;
-  }
-  WaitingFeed(const WaitingFeed&) = delete;
-  WaitingFeed& operator=(const WaitingFeed&) = delete;
-  ~WaitingFeed() {
-    ++active_;
-    --feeds_;
-  }
-
- private:
-  std::size_t& active_;
-  std::size_t& feeds_;
-};
-
-HttpHeaders feed_headers() {
-  return {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}};
-}
 
 /// A feed may wait for hours: what the request brought is not kept.
 void drop_request(HttpExchange& exchange) {
@@ -133,17 +120,17 @@ Task<Result<void>> stream(ApiCall& call, ChangesFeed& feed, Framing& framing, Ch
 Task<Result<void>> send_normal(ApiCall& call, ChangesFeed& feed) {
   // The first batch decides whether this is a feed or an error.
   HG_CO_TRY(ChangesBatch first, co_await feed.next());
-  call.begin_stream(feed_headers());
-  Framing framing(FeedKind::normal);
+  Framing framing(FeedFraming::object);
+  call.begin_stream(framing.headers());
   Gatherer out;
   out.text(framing.beginning());
   co_return co_await stream(call, feed, framing, std::move(first), std::move(out));
 }
 
-Task<Result<void>> send_waiting(ApiCall& call, ChangesFeed& feed, FeedKind kind) {
+Task<Result<void>> send_waiting(ApiCall& call, ChangesFeed& feed, FeedKind kind, FeedFraming form) {
   const WaitingFeed counted(call.services().statistics, kind);
-  call.begin_stream(feed_headers());
-  Framing framing(kind);
+  Framing framing(form);
+  call.begin_stream(framing.headers());
   HG_CO_CHECK(co_await call.exchange().write(std::string(framing.beginning())));
   co_return co_await stream(call, feed, framing, {}, {});
 }
@@ -151,13 +138,15 @@ Task<Result<void>> send_waiting(ApiCall& call, ChangesFeed& feed, FeedKind kind)
 }  // namespace
 
 Task<Result<void>> changes(ApiCall& call) {
+  const FeedFraming form = framing_of(call.request());
+  if (form == FeedFraming::websocket) co_return co_await changes_by_websocket(call);
   HG_CO_TRY(ChangesOptions options, parse_changes_request(call.request()));
   drop_request(call.exchange());
   const FeedKind kind = options.feed;
   ChangesFeed feed(call.lease.changes(), call.lease.hub(), call.reader, std::move(options));
   const auto watch = call.exchange().on_interrupt([&feed] { feed.interrupt(); });
   if (kind == FeedKind::normal) co_return co_await send_normal(call, feed);
-  co_return co_await send_waiting(call, feed, kind);
+  co_return co_await send_waiting(call, feed, kind, form);
 }
 
 }  // namespace headgate

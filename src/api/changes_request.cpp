@@ -27,6 +27,8 @@ class Parameters {
  public:
   static Result<Parameters> of(const HttpRequest& request) {
     Parameters parameters(request.query);
+    if (const auto last = request.headers.find("Last-Event-ID"); last && !last->empty())
+      parameters.last_event_id_ = std::string(*last);
     if (request.method != HttpMethod::post || request.body.empty()) return parameters;
     HG_TRY(parameters.body_, object_of_body(request));
     return parameters;
@@ -40,6 +42,9 @@ class Parameters {
     if (auto text = member->as_string()) return text;
     return std::string(member->raw());
   }
+
+  /// Where a browser's EventSource goes on after its connection broke.
+  const Text& last_event_id() const { return last_event_id_; }
 
   bool flag(std::string_view name) const { return find(name) == "true"; }
 
@@ -55,6 +60,7 @@ class Parameters {
 
   const QueryParameters& query_;
   JsonView body_;
+  Text last_event_id_;
 };
 
 template <class Value>
@@ -73,7 +79,8 @@ Result<Value> choose(const Text& text, std::initializer_list<Choice<Value>> choi
 }
 
 Result<void> read_since(const Parameters& parameters, ChangesOptions& options) {
-  const std::string since = parameters.find("since").value_or("");
+  std::string since = parameters.find("since").value_or("");
+  if (parameters.last_event_id()) since = *parameters.last_event_id();
   options.is_since_now = since == "now";
   if (options.is_since_now) return {};
   HG_TRY(options.since, SequenceId::parse(since));
@@ -120,7 +127,9 @@ Result<void> read_kinds(const Parameters& parameters, ChangesOptions& options) {
   HG_TRY(options.feed, choose<FeedKind>(parameters.find("feed"),
                                         {{"normal", FeedKind::normal},
                                          {"longpoll", FeedKind::longpoll},
-                                         {"continuous", FeedKind::continuous}},
+                                         {"continuous", FeedKind::continuous},
+                                         {"eventsource", FeedKind::continuous},
+                                         {"websocket", FeedKind::continuous}},
                                         "Unknown feed type"));
   HG_TRY(options.style, choose<ChangesStyle>(parameters.find("style"),
                                              {{"main_only", ChangesStyle::main_only},
@@ -137,6 +146,16 @@ Result<void> read_kinds(const Parameters& parameters, ChangesOptions& options) {
 }
 
 }  // namespace
+
+FeedFraming framing_of(const HttpRequest& request) {
+  // A body that cannot be read is an error for whoever reads the options.
+  const auto parameters = Parameters::of(request);
+  const std::string feed = parameters ? parameters->find("feed").value_or("") : "";
+  if (feed == "continuous") return FeedFraming::lines;
+  if (feed == "eventsource") return FeedFraming::events;
+  if (feed == "websocket") return FeedFraming::websocket;
+  return FeedFraming::object;
+}
 
 Result<ChangesOptions> parse_changes_request(const HttpRequest& request) {
   HG_TRY(const Parameters parameters, Parameters::of(request));

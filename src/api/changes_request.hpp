@@ -7,6 +7,15 @@
 
 namespace headgate {
 
+/// How the rows of a feed are sent.
+enum class FeedFraming : std::uint8_t {
+  object,     ///< one JSON object: normal and longpoll
+  lines,      ///< a JSON object on each line: continuous
+  events,     ///< as the EventSource of browsers reads them
+  websocket,  ///< JSON arrays in messages
+};
+FeedFraming framing_of(const HttpRequest& request);
+
 /// A heartbeat may not come more often than this.
 inline constexpr std::chrono::milliseconds kHeartbeatMin{1'000};
 inline constexpr std::chrono::milliseconds kFeedTimeoutDefault{300'000};

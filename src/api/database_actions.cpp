@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/actions.hpp"
+#include "api/cors.hpp"
 #include "api/parameters.hpp"
 #include "sequence/sequence_id.hpp"
 
@@ -54,9 +55,9 @@ Task<Result<void>> put_database(ApiCall& call) {
 
 // PouchDB asks for it when it opens a database; 412 says that all is well.
 Task<Result<void>> put_database_as_user(ApiCall& call) {
-  const auto lease = co_await call.services().databases.find(call.request().path[0]);
-  if (lease) co_return Error{Errc::exists, "The database exists already"};
-  if (lease.error().code != Errc::not_found) co_return lease.error();
+  const auto opened = co_await open_database(call);
+  if (opened) co_return Error{Errc::exists, "The database exists already"};
+  if (opened.error().code != Errc::not_found) co_return opened.error();
   co_return Error{Errc::forbidden, "Databases are made on the admin port"};
 }
 
@@ -78,29 +79,6 @@ Task<Result<void>> put_config(ApiCall& call) {
   HG_CO_CHECK(
       co_await call.services().databases.reconfigure(call.request().path[0], std::move(config)));
   call.respond_json(201, std::string(kOk));
-  co_return Result<void>();
-}
-
-Task<Result<void>> get_session(ApiCall& call) {
-  const Principal& reader = *call.reader;
-  JsonWriter out;
-  out.begin_object().key("ok").boolean(true).key("userCtx").begin_object();
-  out.key("name");
-  if (reader.name.empty()) {
-    out.null();
-  } else {
-    out.string(reader.name);
-  }
-  out.key("channels").begin_object();
-  for (const auto& [channel, since] : reader.access.channels())
-    out.key(channel).number(since.value());
-  out.end_object();
-  out.key("roles").begin_array();
-  for (const std::string& role : reader.roles) out.string(role);
-  out.end_array().end_object();
-  out.key("authentication_handlers").begin_array().string("default").end_array();
-  out.end_object();
-  call.respond_json(200, std::move(out).text());
   co_return Result<void>();
 }
 

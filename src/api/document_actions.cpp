@@ -3,6 +3,7 @@
 
 #include "api/actions.hpp"
 #include "api/document_request.hpp"
+#include "api/multipart_document.hpp"
 #include "api/parameters.hpp"
 #include "api/router.hpp"
 #include "net/uri.hpp"
@@ -11,13 +12,31 @@ namespace headgate {
 
 namespace {
 
+bool wants(ApiCall& call, std::string_view multipart_type) {
+  return names_multipart(call.request().headers.find("Accept").value_or(""), multipart_type);
+}
+
 /// A revision names what is shown of it, unless that hangs on the reader's rights or on other
 /// revisions, too.
 void respond_revision(ApiCall& call, ShownRevision shown, bool has_only_revision) {
   HttpResponse response = json_response(200, std::move(shown.json));
+  if (wants(call, "multipart/related")) {
+    response.body.pop_back();
+    TypedBody typed = print_with_attachments(call.services().environment, response.body);
+    response = {.headers = {{"Content-Type", typed.type}, {"Cache-Control", "must-revalidate"}},
+                .body = std::move(typed.body)};
+  }
   if (has_only_revision && !shown.is_redacted)
     response.headers.add("ETag", fmt::format("\"{}\"", to_string(shown.rev)));
   call.respond_entity(std::move(response));
+}
+
+void respond_mixed(ApiCall& call, const std::vector<OpenRevision>& revisions) {
+  Environment& environment = call.services().environment;
+  MultipartWriter out(random_boundary(environment));
+  for (const OpenRevision& revision : revisions) add_revision(environment, out, {}, revision);
+  HttpHeaders headers{{"Content-Type", out.type("mixed")}, {"Cache-Control", "must-revalidate"}};
+  call.respond({.headers = std::move(headers), .body = std::move(out).finish()});
 }
 
 std::string print_open_revisions(std::vector<OpenRevision> revisions) {
@@ -42,9 +61,15 @@ Task<Result<void>> get_open_revisions(ApiCall& call, DocId id, std::string wante
     HG_CO_TRY(revs, parse_revisions(JsonView(wanted), "open_revs"));
   }
   HG_CO_TRY(ShowOptions show, show_options(query));
+  const bool is_mixed = wants(call, "multipart/mixed");
+  if (is_mixed) show.attachments = true;
   HG_CO_TRY(auto revisions, co_await call.database().documents().open_revisions(
                                 call.reader, std::move(id), std::move(revs),
                                 flag_parameter(query, "latest"), std::move(show)));
+  if (is_mixed) {
+    respond_mixed(call, revisions);
+    co_return Result<void>();
+  }
   call.respond_json(200, print_open_revisions(std::move(revisions)));
   co_return Result<void>();
 }
@@ -66,6 +91,7 @@ Task<Result<void>> get_document(ApiCall& call) {
     co_return co_await get_open_revisions(call, std::move(id), *wanted);
   HG_CO_TRY(std::optional<Revision> rev, revision_parameter(query, "rev"));
   HG_CO_TRY(ShowOptions show, show_options(query));
+  if (wants(call, "multipart/related")) show.attachments = true;
   const bool has_only_revision = !show.shows_more_than_revision();
   HG_CO_TRY(ShownRevision shown, co_await call.database().documents().get(
                                      call.reader, std::move(id), std::move(rev),

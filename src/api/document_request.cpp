@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "api/body_type.hpp"
+#include "api/multipart_document.hpp"
 #include "api/parameters.hpp"
 #include "api/router.hpp"
 
@@ -45,7 +47,11 @@ Result<WriteItem> document_to_write(ApiCall& call) {
   WriteItem item;
   ParseOptions options;
   options.now = call.services().environment.wall_now();
-  HG_TRY(item.document, parse_document(std::string_view(request.body), options));
+  if (is_multipart_related(request)) {
+    HG_TRY(item.document, parse_with_attachments(request, options));
+  } else {
+    HG_TRY(item.document, parse_document(std::string_view(request.body), options));
+  }
   std::string().swap(request.body);
   const std::string* new_edits = request.query.find("new_edits");
   item.is_new_edit = new_edits == nullptr || *new_edits != "false";

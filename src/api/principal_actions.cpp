@@ -122,6 +122,10 @@ Task<Result<void>> get_user(ApiCall& call) {
   out.begin_object().key("name").string(user.name);
   write_names(out, "admin_channels", user.admin_channels);
   write_names(out, "admin_roles", user.admin_roles);
+  if (user.token_issued_at != 0) {
+    write_names(out, "token_channels", user.token_channels);
+    write_names(out, "token_roles", user.token_roles);
+  }
   if (!user.email.empty()) out.key("email").string(user.email);
   out.key("disabled").boolean(user.is_disabled);
   HG_CO_TRY(const auto principal, co_await principals.inspect(user.name));

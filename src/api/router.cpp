@@ -37,7 +37,14 @@ constexpr Method kDatabaseMethods[] = {{get, get_database},
                                        {del, delete_database, kAdmins, kNoDatabase}};
 constexpr Method kConfigMethods[] = {{get, get_config, kAdmins},
                                      {put, put_config, kAdmins, kNoDatabase}};
-constexpr Method kSessionMethods[] = {{get, get_session}, {head, get_session}};
+constexpr Method kSessionsMethods[] = {{get, get_session},
+                                       {head, get_session},
+                                       {post, post_session_of_user, kAdmins},
+                                       {post, log_in, false, kNoDatabase},
+                                       {del, log_out, false, kNoDatabase}};
+constexpr Method kOneSessionMethods[] = {{get, get_session_of_user, kAdmins},
+                                         {del, delete_session_of_user, kAdmins}};
+constexpr Method kUserSessionsMethods[] = {{del, delete_sessions_of_user, kAdmins}};
 constexpr Method kCommitMethods[] = {{post, ensure_full_commit}};
 constexpr Method kCompactMethods[] = {{post, compact}};
 
@@ -92,12 +99,14 @@ constexpr Named kDatabaseResources[] = {
     {"_config", {kConfigMethods, kSmallBody * 2}},
     {"_ensure_full_commit", {kCommitMethods, kSmallBody}},
     {"_revs_diff", {kRevsDiffMethods, kListBody}},
-    {"_session", {kSessionMethods, kSmallBody}},
+    {"_session", {kSessionsMethods, kSmallBody, !kOfServer, true}},
     {"_user", {kUsersMethods, kSmallBody}},
 };
 constexpr Resource kUser{kUserMethods, kSmallBody};
+constexpr Resource kOneSession{kOneSessionMethods, kSmallBody};
+constexpr Resource kUserSessions{kUserSessionsMethods, kSmallBody};
 constexpr Resource kRole{kRoleMethods, kSmallBody};
-constexpr Resource kDocument{kDocumentMethods, kDocumentBody};
+constexpr Resource kDocument{kDocumentMethods, kDocumentBody, !kOfServer, false, true};
 constexpr Resource kAttachment{kAttachmentMethods, kAttachmentBody, !kOfServer, true};
 constexpr Resource kLocal{kLocalMethods, kSmallBody};
 
@@ -118,6 +127,8 @@ const Resource* find_below_database(const std::vector<std::string>& path) {
   if (path.size() == 2) return find_named(kDatabaseResources, first);
   if (path.size() == 3 && first == "_user") return &kUser;
   if (path.size() == 3 && first == "_role") return &kRole;
+  if (path.size() == 3 && first == "_session") return &kOneSession;
+  if (path.size() == 4 && first == "_user" && path[3] == "_session") return &kUserSessions;
   return nullptr;
 }
 

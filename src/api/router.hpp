@@ -28,6 +28,7 @@ struct Resource {
   std::uint64_t body_limit = 0;  ///< bytes
   bool is_of_server = false;     ///< no database, no login
   bool takes_any_type = false;   ///< else bodies are JSON
+  bool takes_multipart = false;  ///< or multipart/related
 
   /// Null: no such method on that port.
   const Method* find(HttpMethod method, ApiPort port) const;

@@ -42,6 +42,7 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
       documents_(context_),
       local_documents_(context_),
       principals_(context_),
+      sessions_(context_, principals_),
       repair_(context_),
       reconfigured_(dependencies.environment),
       tasks_(dependencies.environment) {}

@@ -18,6 +18,7 @@
 #include "database/document_writer.hpp"
 #include "database/local_documents.hpp"
 #include "database/principal_store.hpp"
+#include "database/session_store.hpp"
 
 namespace headgate {
 
@@ -65,6 +66,7 @@ class Database {
   DocumentReader& documents() { return documents_; }
   LocalDocuments& local_documents() { return local_documents_; }
   PrincipalStore& principals() { return principals_; }
+  SessionStore& sessions() { return sessions_; }
   CacheReader& cache_reader() { return reader_; }
   const CacheReader& cache_reader() const { return reader_; }
   const CacheSpace& cache_space() const { return space_; }
@@ -100,6 +102,7 @@ class Database {
   DocumentReader documents_;
   LocalDocuments local_documents_;
   PrincipalStore principals_;
+  SessionStore sessions_;
   StoredRepair repair_;
   std::unique_ptr<CacheWriter> cache_writer_;
   CacheWriter::Statistics last_statistics_;

@@ -2,23 +2,18 @@
 #include "database/database_config.hpp"
 
 #include <array>
-#include <span>
 #include <utility>
 
 #include "access/channel_name.hpp"
 #include "access/script_engine.hpp"
+#include "database/config_fields.hpp"
 #include "document/attachment.hpp"
 #include "document/document_body.hpp"
 
 namespace headgate {
 namespace {
 
-Error wrong(std::string_view what) {
-  return {Errc::invalid_argument, std::string(what)};
-}
-
-template <class T, std::size_t N = 2>
-using Names = std::array<std::pair<std::string_view, T>, N>;
+using namespace config_fields;
 
 constexpr Names<Durability, 3> kDurabilities{{{"memory", Durability::memory},
                                               {"disk", Durability::disk},
@@ -31,63 +26,6 @@ constexpr Names<BlockFormat> kBlockFormats{
     {{"append", BlockFormat::append}, {"indexed", BlockFormat::indexed}}};
 constexpr Names<CacheWrites> kCacheWrites{
     {{"frontend", CacheWrites::frontend}, {"feed", CacheWrites::feed}}};
-
-template <class T, std::size_t N>
-Result<void> read_name(const JsonView& value, const Names<T, N>& names, T& into) {
-  const auto text = value.as_string();
-  for (const auto& [name, meaning] : names) {
-    if (text != name) continue;
-    into = meaning;
-    return {};
-  }
-  std::string known;
-  for (std::size_t i = 0; i < N; ++i) {
-    if (i > 0) known += i + 1 < N ? ", " : " or ";
-    known += "\"" + std::string(names[i].first) + "\"";
-  }
-  return wrong("must be " + known);
-}
-
-template <class T, std::size_t N>
-std::string_view name_of(const Names<T, N>& names, T value) {
-  for (const auto& [name, meaning] : names)
-    if (meaning == value) return name;
-  return names[0].first;
-}
-
-Result<void> read_bool(const JsonView& value, bool& into) {
-  const auto read = value.as_bool();
-  if (!read) return wrong("must be true or false");
-  into = *read;
-  return {};
-}
-
-struct Bounds {
-  std::uint64_t least;
-  std::uint64_t greatest;
-};
-
-Result<std::uint64_t> read_number(const JsonView& value, Bounds bounds) {
-  const auto read = value.as_uint64();
-  if (!read || *read < bounds.least || *read > bounds.greatest)
-    return wrong("must be a whole number from " + std::to_string(bounds.least) + " to " +
-                 std::to_string(bounds.greatest));
-  return *read;
-}
-
-template <class T>
-Result<void> read_number_into(const JsonView& value, Bounds bounds, T& into) {
-  HG_TRY(const std::uint64_t read, read_number(value, bounds));
-  into = static_cast<T>(read);
-  return {};
-}
-
-Result<void> read_milliseconds(const JsonView& value, Bounds bounds,
-                               std::chrono::milliseconds& into) {
-  HG_TRY(const std::uint64_t read, read_number(value, bounds));
-  into = std::chrono::milliseconds(read);
-  return {};
-}
 
 Result<void> read_channels(const JsonView& value, std::set<std::string>& into) {
   if (!value.is_array()) return wrong("must be a list of channel names");
@@ -109,30 +47,6 @@ Result<void> read_sync(const JsonView& value, std::string& into) {
   return {};
 }
 
-/// One member of an object that is read strictly.
-template <class T>
-struct Field {
-  std::string_view name;
-  Result<void> (*read)(const JsonView& value, T& into);
-};
-
-template <class T>
-Result<void> read_fields(const JsonView& object, std::span<const Field<T>> fields, T& into) {
-  if (!object.is_object()) return wrong("must be an object");
-  std::set<std::string> seen;
-  for (const JsonView::Member& member : object.members()) {
-    const std::string name = member.name();
-    if (!seen.insert(name).second) return wrong("\"" + name + "\" is given twice");
-    const Field<T>* field = nullptr;
-    for (const Field<T>& candidate : fields)
-      if (candidate.name == name) field = &candidate;
-    if (!field) return wrong("\"" + name + "\" is not a known setting");
-    if (auto read = field->read(member.value, into); !read)
-      return wrong("\"" + name + "\" " + read.error().context);
-  }
-  return {};
-}
-
 constexpr Field<GuestConfig> kGuestFields[] = {
     {"disabled", [](const JsonView& v, GuestConfig& g) { return read_bool(v, g.is_disabled); }},
     {"admin_channels",
@@ -147,6 +61,21 @@ constexpr Field<Config> kFields[] = {
      [](const JsonView& v, Config& c) { return read_bool(v, c.allow_conflicts); }},
     {"guest", [](const JsonView& v,
                  Config& c) { return read_fields<GuestConfig>(v, kGuestFields, c.guest); }},
+    {"sessions",
+     [](const JsonView& v, Config& c) -> Result<void> {
+       HG_TRY(c.sessions, SessionConfig::parse(v));
+       return {};
+     }},
+    {"jwt",
+     [](const JsonView& v, Config& c) -> Result<void> {
+       HG_TRY(c.jwt, parse_token_issuers(v));
+       return {};
+     }},
+    {"cors",
+     [](const JsonView& v, Config& c) -> Result<void> {
+       HG_TRY(c.cors, CorsConfig::parse(v));
+       return {};
+     }},
     {"durability",
      [](const JsonView& v, Config& c) { return read_name(v, kDurabilities, c.durability); }},
     {"changes_mode",
@@ -234,6 +163,10 @@ std::string DatabaseConfig::print() const {
   out.key("allow_conflicts").boolean(allow_conflicts);
   out.key("guest");
   print_guest(out, guest);
+  out.key("sessions");
+  sessions.print(out);
+  if (!jwt.empty()) print_token_issuers(out.key("jwt"), jwt);
+  if (!cors.origins.empty()) cors.print(out.key("cors"));
   out.key("durability").string(name_of(kDurabilities, durability));
   out.key("changes_mode").string(name_of(kReadModes, changes_mode));
   if (revs_limit) out.key("revs_limit").number(std::uint64_t{*revs_limit});

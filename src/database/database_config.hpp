@@ -8,12 +8,14 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "access/sync_function.hpp"
 #include "base/result.hpp"
 #include "bucket/bucket.hpp"
 #include "cache/cache_reader.hpp"
 #include "cache/cache_space.hpp"
+#include "database/login_config.hpp"
 #include "document/json.hpp"
 
 namespace headgate {
@@ -32,6 +34,9 @@ struct DatabaseConfig {
   std::string sync;
   bool allow_conflicts = true;
   GuestConfig guest;  ///< "guest": {"disabled", "admin_channels"}
+  SessionConfig sessions;
+  std::vector<TokenIssuer> jwt;  ///< whose bearer tokens are taken
+  CorsConfig cors;
   Durability durability = Durability::disk;
   ReadMode changes_mode = ReadMode::available;  ///< unless a request says otherwise
   /// Revisions kept of one branch; absent: 100 with conflicts, 50 without. At least 20, or 1.

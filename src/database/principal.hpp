@@ -21,6 +21,8 @@ struct Principal {
   std::set<std::string> roles;  ///< names of the existing roles it has, without "role:"
   /// Of the user's own record: the place of its pseudo entry `_user/NAME`; 0: it has none.
   Sequence sequence;
+  /// Sessions that began before it are over; 0: unknown.
+  Sequence sessions_since;
   /// Hidden channels whose changes may change these rights: of the user and of its roles. Their
   /// counters wake its feeds (R5b).
   std::vector<ChannelId> hidden_channels;

@@ -129,6 +129,7 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   auto principal = std::make_shared<Principal>();
   principal->name = std::move(name);
   principal->sequence = stored.envelope.sequence;
+  principal->sessions_since = user.sessions_since;
   principal->hidden_channels.push_back(ChannelId::of_principal(full.text()));
   HG_CO_TRY(auto granted, co_await read_grants(pass, principal->hidden_channels));
   Granted& own = granted.front();
@@ -136,11 +137,14 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   BuiltPrincipal built;
   built.is_provisional = own.is_provisional;
   built.is_disabled = user.is_disabled;
+  built.token_issued_at = user.token_issued_at;
   built.password_hash = std::move(user.password_hash);
   Grants roles = std::move(user.admin_roles);
+  merge_grants(roles, user.token_roles);
   merge_grants(roles, own.grants.roles);
   HG_CO_TRY(const auto held,
             co_await read_roles(std::move(pass), std::move(roles), built, *principal));
+  merge_grants(user.admin_channels, user.token_channels);
   principal->access = EffectiveAccess::of_user(user.admin_channels, own.grants.channels, held);
   principal->sync_user = sync_user_of(*principal);
   built.principal = std::move(principal);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,6 +19,7 @@ struct BuiltPrincipal {
   std::shared_ptr<const Principal> principal;
   std::string password_hash;
   bool is_disabled = false;
+  std::uint64_t token_issued_at = 0;  ///< as UserRecord has it
   /// An entry of a hidden channel was not complete yet: not to be remembered (R5b, R15b).
   bool is_provisional = false;
 };

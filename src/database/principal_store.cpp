@@ -135,6 +135,17 @@ Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::authenticate(std:
   co_return std::move(built->principal);
 }
 
+Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::authenticate_known(
+    std::string name, std::string password) {
+  Result<BuiltPrincipal> built = Errc::not_found;
+  if (check_principal_name(name)) built = co_await find_now(name);
+  if (!built && built.error().code != Errc::not_found) co_return std::move(built).error();
+  if (!built || built->is_disabled || built->password_hash.empty() ||
+      !passwords_.is_verified(name, built->password_hash, password))
+    co_return Error{Errc::unauthorized, "Invalid login"};
+  co_return std::move(built->principal);
+}
+
 Task<Result<std::vector<std::string>>> PrincipalStore::list_users(std::string from,
                                                                   std::size_t limit) {
   const std::string prefix = PrincipalName::guest().text();

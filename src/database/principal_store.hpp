@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "access/json_web_token.hpp"
 #include "access/password.hpp"
 #include "access/principal.hpp"
 #include "base/result.hpp"
@@ -28,6 +29,7 @@ struct UserUpdate {
   std::optional<bool> is_disabled;
   std::optional<std::set<std::string>> admin_channels;
   std::optional<std::set<std::string>> admin_roles;  ///< without "role:"
+  bool ends_sessions = false;  ///< a new password and a disabling do so anyway
 
   /// Reads a JSON object with the members name (must be `name` if given), password, email,
   /// disabled, admin_channels, admin_roles; what a GET adds (all_channels, roles) is ignored.
@@ -65,6 +67,14 @@ class PrincipalStore {
   /// unavailable.
   Task<Result<std::shared_ptr<const Principal>>> authenticate(std::string name,
                                                               std::string password);
+  /// The same without looking at a password that was not found right before, for those who have
+  /// failed too often. Errors: as authenticate().
+  Task<Result<std::shared_ptr<const Principal>>> authenticate_known(std::string name,
+                                                                    std::string password);
+  /// The user of a verified token. Gives it the token's channels and roles in place of those of an
+  /// older one, and makes it if the token may. Errors: unauthorized "Invalid login" (no such user,
+  /// a disabled one), and those of put_user().
+  Task<Result<std::shared_ptr<const Principal>>> sign_in(TokenClaims claims);
   /// For requests without credentials. Errors: unauthorized "Login required" (disabled).
   Task<Result<std::shared_ptr<const Principal>>> guest();
 

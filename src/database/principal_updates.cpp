@@ -60,7 +60,8 @@ Result<void> read_member(const JsonView::Member& member, std::string_view name, 
     HG_TRY(into.admin_channels, read_names(member.value, key));
   } else if (key == "admin_roles") {
     HG_TRY(into.admin_roles, read_names(member.value, key));
-  } else if (key != "all_channels" && key != "roles") {
+  } else if (key != "all_channels" && key != "roles" && key != "token_channels" &&
+             key != "token_roles") {
     return wrong("\"" + key + "\" is not a known member of a user");
   }
   return {};
@@ -98,7 +99,11 @@ Result<std::optional<std::string>> changed_user(const UserChange& change,
   if (update.admin_channels)
     after.admin_channels = regrant(before.admin_channels, *update.admin_channels, at);
   if (update.admin_roles) after.admin_roles = regrant(before.admin_roles, *update.admin_roles, at);
-  if (present && after == before) return std::optional<std::string>();
+  if (present && after == before && !update.ends_sessions) return std::optional<std::string>();
+  // In the same write: no crash leaves an old session with a new password.
+  if (!present || update.ends_sessions || after.password_hash != before.password_hash ||
+      (after.is_disabled && !before.is_disabled))
+    after.sessions_since = at;
   after.sequence = at;
   return std::optional<std::string>(encode(after));
 }
@@ -122,6 +127,29 @@ Result<std::optional<std::string>> changed_role(const std::string& name,
 Result<std::optional<std::string>> deleted(const std::string* present, Sequence) {
   if (!present) return Error{Errc::not_found, "no such user or role"};
   return std::optional<std::string>(std::in_place);
+}
+
+/// A token that is not newer than what was taken changes nothing.
+Result<std::optional<std::string>> signed_in_user(const TokenClaims& claims,
+                                                  const std::string* present, Sequence at) {
+  UserRecord before;
+  before.name = claims.user;
+  before.sessions_since = at;
+  if (present) {
+    HG_TRY(before, decode_user(*present));
+  } else if (!claims.makes_user) {
+    return Error{Errc::unauthorized, "Invalid login"};
+  }
+  UserRecord after = before;
+  if (claims.issued_at > before.token_issued_at) {
+    if (claims.channels)
+      after.token_channels = regrant(before.token_channels, *claims.channels, at);
+    if (claims.roles) after.token_roles = regrant(before.token_roles, *claims.roles, at);
+  }
+  if (present && after == before) return std::optional<std::string>();
+  after.token_issued_at = claims.issued_at;
+  after.sequence = at;
+  return std::optional<std::string>(encode(after));
 }
 
 UserWrite answer_of(const PrincipalRecords::Written& written) {
@@ -172,6 +200,24 @@ Task<Result<UserWrite>> PrincipalStore::put_user(std::string name, UserUpdate up
                   return changed_user(change, present, at);
                 }));
   co_return answer_of(written);
+}
+
+Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::sign_in(TokenClaims claims) {
+  const std::string name = claims.user;
+  auto built = co_await find_now(name);
+  if (!built && built.error().code != Errc::not_found) co_return std::move(built).error();
+  const bool gives = claims.channels || claims.roles;
+  if (!built || (gives && claims.issued_at > built->token_issued_at)) {
+    HG_CO_CHECK(co_await records_.write(
+        PrincipalName::user(name),
+        [claims = std::move(claims)](const std::string* present, Sequence at) {
+          return signed_in_user(claims, present, at);
+        }));
+    built = co_await find_now(name);
+  }
+  if (!built) co_return std::move(built).error();
+  if (built->is_disabled) co_return Error{Errc::unauthorized, "Invalid login"};
+  co_return std::move(built->principal);
 }
 
 Task<Result<void>> PrincipalStore::delete_user(std::string name) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/result.hpp"
 #include "base/task.hpp"
 #include "net/http_message.hpp"
+#include "net/websocket.hpp"
 
 namespace headgate {
 
@@ -50,6 +52,12 @@ class HttpExchange {
   /// Ends the stream after `last`, which is written with the terminator when the handler returns.
   /// A stream that is not ended is cut: the client sees that it is not whole. Does not suspend.
   virtual void end_stream(std::string last = {}) = 0;
+
+  /// Answers the request with the handshake of a WebSocket, which must be gone when the handler
+  /// returns; the connection then ends. An InterruptWatch only hears of the server's stop: the
+  /// peer's end is read() from the WebSocket. Errors: cancelled (malformed, and answered so; or the
+  /// peer is gone). REQUIRES: is_websocket_upgrade(), nothing answered yet.
+  virtual Task<Result<std::unique_ptr<WebSocket>>> accept_websocket(WebSocketOptions options) = 0;
 
   /// True once the peer has closed its side or the connection has failed. A peer that only closed
   /// its sending side can still read: writes go on working. Noticed without delay while a stream is

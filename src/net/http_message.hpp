@@ -75,6 +75,7 @@ struct HttpRequest {
   /// The peer's address without its port: "127.0.0.1", "::1".
   std::string remote_address;
   bool is_loopback = false;
+  bool is_tls = false;  ///< this server itself encrypts the connection
 };
 
 /// An answer of known length. Content-Length and Connection are added when it is written; a body

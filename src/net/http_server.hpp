@@ -12,6 +12,7 @@
 #include "net/asio_environment.hpp"
 #include "net/body_budget.hpp"
 #include "net/http_exchange.hpp"
+#include "net/tls_context.hpp"
 
 namespace headgate {
 
@@ -29,6 +30,8 @@ struct HttpServerOptions {
   /// What request bodies may hold, shared with other servers; null: each body is limited alone. A
   /// body that does not fit gets 503.
   BodyBudget* body_budget = nullptr;
+  /// Encrypts all connections; null: none.
+  std::shared_ptr<const TlsContext> tls = nullptr;
   /// Request line and header fields together; more gets 431.
   std::size_t max_head_bytes = 64 * 1024;
   // Timeouts are looked at once a second, so each may last a second longer.

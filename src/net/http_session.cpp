@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
+#include <utility>
 
 #include "net/session_exchange.hpp"
 
@@ -23,7 +25,7 @@ constexpr HttpFailure kRefused{503, "service_unavailable", "too many connections
 
 HttpSession::HttpSession(HttpSessionShare& share, TcpSocket socket, PeerAddress peer,
                          Admission admission)
-    : TcpConnection(share.environment.loop(), std::move(socket)),
+    : TcpConnection(share.environment.loop(), std::move(socket), share.options.tls.get()),
       share_(share),
       peer_(std::move(peer)),
       admission_(admission) {}
@@ -74,6 +76,7 @@ Task<bool> HttpSession::read_request(SessionExchange& exchange) {
   if (!co_await read_stage(parser, Phase::head)) co_return false;
   request.remote_address = peer_.text;
   request.is_loopback = peer_.is_loopback;
+  request.is_tls = share_.options.tls != nullptr;
   exchange.set_framing(parser.keeps_alive(), parser.is_http10());
   if (admission_ == Admission::refused) {
     ++share_.stats.refused_total;
@@ -159,6 +162,7 @@ Task<bool> HttpSession::send(OutgoingBytes bytes) {
   if (status == WriteStatus::would_block) {
     std::size_t& unsent = share_.stats.unsent_bytes;
     const std::size_t total = bytes.size();
+    const auto before = std::pair(phase_, deadline_);
     unsent += total - sent;
     while (status == WriteStatus::would_block) {
       enter(Phase::writing, share_.options.write_timeout);
@@ -168,7 +172,7 @@ Task<bool> HttpSession::send(OutgoingBytes bytes) {
       unsent -= sent - sent_before;
     }
     unsent -= total - sent;
-    enter_handling();
+    std::tie(phase_, deadline_) = before;
   }
   co_return status == WriteStatus::done;
 }

@@ -52,6 +52,10 @@ class HttpSession final : private TcpConnection {
   void sweep();
   /// Ends the session if it is idle, else tells the handler. Idempotent.
   void begin_stop();
+  /// Of a WebSocket that is closing: the peer has so long to do the same. stop_reading() ends it.
+  void limit_rest(std::chrono::seconds timeout) { enter(Phase::lingering, timeout); }
+  using TcpConnection::stop_reading;
+  AsioEnvironment& environment() { return share_.environment; }
   /// Ends input and output now.
   void abort() { fail(); }
 
@@ -60,6 +64,7 @@ class HttpSession final : private TcpConnection {
 
  private:
   friend class SessionExchange;
+  friend class WebSocketLayer;
 
   enum class Phase : unsigned char { idle, head, body, handling, writing, lingering };
   enum class Progress : unsigned char { done, starved, ended };

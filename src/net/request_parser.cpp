@@ -13,6 +13,7 @@ namespace http = boost::beast::http;
 constexpr HttpFailure kBadRequest{400, "bad_request", "malformed HTTP request"};
 constexpr HttpFailure kBadTarget{400, "bad_request", "malformed request target"};
 constexpr HttpFailure kNoHost{400, "bad_request", "missing Host header"};
+constexpr HttpFailure kTwoHosts{400, "bad_request", "more than one Host header"};
 constexpr HttpFailure kBadChunk{400, "bad_request", "malformed chunked body"};
 constexpr HttpFailure kTooLarge{413, "too_large", "the request entity is too large"};
 constexpr HttpFailure kBadExpectation{417, "expectation_failed", "unknown expectation"};
@@ -36,6 +37,15 @@ HttpFailure failure_of(boost::beast::error_code ec) {
   if (ec == http::error::body_limit) return kTooLarge;
   if (ec == http::error::bad_chunk || ec == http::error::bad_chunk_extension) return kBadChunk;
   return kBadRequest;
+}
+
+// A line that continues the one before: parties disagree about it (RFC 9112, 5.2).
+bool has_folded_line(std::string_view head) {
+  std::size_t at = head.find("\r\n");
+  for (; at != std::string_view::npos && at + 2 < head.size(); at = head.find("\r\n", at + 2)) {
+    if (head[at + 2] == ' ' || head[at + 2] == '\t') return true;
+  }
+  return false;
 }
 
 // Reads the target into path and query. "http://host/path" loses its beginning.
@@ -83,6 +93,8 @@ std::size_t RequestParser::parse(std::string_view bytes) {
     failure_ = kHeadTooLarge;
   } else if (ec && ec != http::error::need_more) {
     fail(ec);
+  } else if (was_in_head && has_folded_line(bytes.substr(0, taken))) {
+    failure_ = kBadRequest;
   } else if (!was_in_head && !is_done() && left > kMaxUnparsed) {
     failure_ = kBadChunk;
   }
@@ -125,6 +137,8 @@ void RequestParser::on_request_impl(http::verb, StringView method, StringView ta
 void RequestParser::on_field_impl(http::field field, StringView name, StringView value,
                                   ErrorCode& ec) {
   if (has_head()) return;  // a trailer says nothing that we would listen to
+  // A proxy before us may have gone by the other one.
+  if (field == http::field::host && request_.headers.has("Host")) return fail(kTwoHosts, ec);
   request_.headers.add(view(name), view(value));
   if (field == http::field::transfer_encoding && !equals_ignoring_case(view(value), "chunked")) {
     fail(kBadCoding, ec);
@@ -141,6 +155,8 @@ void RequestParser::check_expectation(StringView value, ErrorCode& ec) {
 void RequestParser::on_header_impl(ErrorCode& ec) {
   if (!decode_target(request_)) {
     fail(kBadTarget, ec);
+  } else if (is_http10() && request_.headers.has("Transfer-Encoding")) {
+    fail(kBadCoding, ec);
   } else if (!is_http10() && !request_.headers.has("Host")) {
     fail(kNoHost, ec);
   }

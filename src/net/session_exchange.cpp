@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/assert.hpp"
+#include "net/session_websocket.hpp"
 
 namespace headgate {
 namespace {
@@ -80,6 +81,13 @@ void SessionExchange::end_stream(std::string last) {
   last_ = std::move(last);
 }
 
+Task<Result<std::unique_ptr<WebSocket>>> SessionExchange::accept_websocket(
+    WebSocketOptions options) {
+  HG_ASSERT(state_ == State::unanswered);
+  state_ = State::upgraded;
+  return headgate::accept_websocket(session_, std::move(request_), std::move(options));
+}
+
 bool SessionExchange::is_disconnected() const {
   return session_.is_peer_gone_ || session_.has_failed();
 }
@@ -89,11 +97,11 @@ bool SessionExchange::is_stopping() const {
 }
 
 void SessionExchange::watch_peer() {
-  session_.watch_peer();
+  if (state_ != State::upgraded) session_.watch_peer();
 }
 
 Task<bool> SessionExchange::finish() {
-  if (state_ == State::streaming) co_return false;
+  if (state_ == State::streaming || state_ == State::upgraded) co_return false;
   if (session_.share_.is_stopping) keeps_alive_ = false;
   if (state_ == State::unanswered) {
     respond({.status = 500,

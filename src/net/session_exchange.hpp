@@ -21,6 +21,7 @@ class SessionExchange final : public HttpExchange {
   Task<Result<void>> write(std::string data) override;
   Task<Result<void>> write(std::vector<SharedBytes> buffers) override;
   void end_stream(std::string last) override;
+  Task<Result<std::unique_ptr<WebSocket>>> accept_websocket(WebSocketOptions options) override;
   bool is_disconnected() const override;
   bool is_stopping() const override;
 
@@ -33,7 +34,7 @@ class SessionExchange final : public HttpExchange {
   BodyHold& body() { return body_; }
 
  private:
-  enum class State : unsigned char { unanswered, responded, streaming, ended };
+  enum class State : unsigned char { unanswered, responded, streaming, ended, upgraded };
 
   void watch_peer() override;
   bool is_chunked() const { return !is_http10_; }

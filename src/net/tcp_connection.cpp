@@ -41,13 +41,20 @@ std::size_t OutgoingBytes::size() const {
   return total;
 }
 
-TcpConnection::TcpConnection(AsioEnvironment::Loop& loop, TcpSocket socket)
-    : loop_(loop), socket_(std::move(socket)) {}
+TcpConnection::TcpConnection(AsioEnvironment::Loop& loop, TcpSocket socket, const TlsContext* tls)
+    : loop_(loop), socket_(std::move(socket)) {
+  if (tls != nullptr) tls_ = std::make_unique<TlsChannel>(*tls, socket_.native_handle());
+}
 
 TcpConnection::ReadStatus TcpConnection::read_some(char* into, std::size_t capacity,
                                                    std::size_t& count) {
   count = 0;
   if (has_read_stopped_) return ReadStatus::ended;
+  if (tls_) {
+    const auto status = tls_->read_some(into, capacity, count);
+    if (status == TlsChannel::Status::done) return ReadStatus::data;
+    return status == TlsChannel::Status::ended ? ReadStatus::ended : ReadStatus::would_block;
+  }
   for (;;) {
     const ssize_t n = ::recv(socket_.native_handle(), into, capacity, MSG_DONTWAIT);
     if (n > 0) {
@@ -62,6 +69,12 @@ TcpConnection::ReadStatus TcpConnection::read_some(char* into, std::size_t capac
 
 TcpConnection::WriteStatus TcpConnection::write_some(const OutgoingBytes& bytes,
                                                      std::size_t& sent) {
+  if (tls_ && !has_failed_) {
+    const auto status = tls_->write_some(bytes, sent);
+    if (status == TlsChannel::Status::done) return WriteStatus::done;
+    if (status == TlsChannel::Status::would_block) return WriteStatus::would_block;
+    has_failed_ = true;
+  }
   while (!has_failed_) {
     std::array<iovec, kMaxGathered> parts;
     msghdr message{};
@@ -81,7 +94,7 @@ TcpConnection::WriteStatus TcpConnection::write_some(const OutgoingBytes& bytes,
 }
 
 TcpConnection::ReadyAwaiter TcpConnection::readable() {
-  if (has_read_stopped_) return ReadyAwaiter(nullptr);
+  if (has_read_stopped_ || (tls_ && tls_->has_pending())) return ReadyAwaiter(nullptr);
   watch_read();
   return ReadyAwaiter(&read_);
 }
@@ -125,11 +138,13 @@ void TcpConnection::fail() {
 }
 
 void TcpConnection::shutdown_send() {
+  if (tls_ && !has_failed_) tls_->shut_down();
   boost::system::error_code ignored;
   socket_.shutdown(TcpSocket::shutdown_send, ignored);
 }
 
 void TcpConnection::close() {
+  if (tls_ && !has_failed_) tls_->shut_down();
   has_failed_ = has_read_stopped_ = true;
   boost::system::error_code ignored;
   socket_.close(ignored);

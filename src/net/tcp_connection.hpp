@@ -4,12 +4,14 @@
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <coroutine>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "net/asio_loop.hpp"
 #include "net/http_message.hpp"
+#include "net/tls_channel.hpp"
 
 namespace headgate {
 
@@ -40,7 +42,8 @@ class TcpConnection {
   enum class WriteStatus : unsigned char { done, would_block, failed };
   class ReadyAwaiter;
 
-  TcpConnection(AsioEnvironment::Loop& loop, TcpSocket socket);
+  /// `tls`, which must outlive it, encrypts the connection; null: it is not encrypted.
+  TcpConnection(AsioEnvironment::Loop& loop, TcpSocket socket, const TlsContext* tls);
   TcpConnection(const TcpConnection&) = delete;
   TcpConnection& operator=(const TcpConnection&) = delete;
   virtual ~TcpConnection() = default;
@@ -84,6 +87,7 @@ class TcpConnection {
 
   AsioEnvironment::Loop& loop_;
   TcpSocket socket_;
+  std::unique_ptr<TlsChannel> tls_;
   Direction read_;
   Direction write_;
   bool has_read_stopped_ = false;

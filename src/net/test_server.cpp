@@ -30,6 +30,7 @@ Task<void> TestHandler::handle(HttpExchange& exchange) {
   if (action == "stream") co_return co_await stream(exchange);
   if (action == "flood") co_return co_await flood(exchange);
   if (action == "stubborn") co_return co_await stubborn(exchange);
+  if (action == "socket") co_return co_await socket(exchange);
   if (action == "no-answer") co_return;
   if (action == "no-content") co_return exchange.respond({.status = 204});
   HttpResponse response;
@@ -95,6 +96,32 @@ Task<void> TestHandler::stubborn(HttpExchange& exchange) {
   co_await release->wait_past(0);
   --parked;
   exchange.respond({});
+}
+
+/// Sends messages back, until one of them says what else to do.
+Task<void> TestHandler::socket(HttpExchange& exchange) {
+  const auto socket = co_await exchange.accept_websocket(
+      {.headers = {{"X-Test", "yes"}}, .message_bytes_max = 1'000'000});
+  if (!socket) co_return;
+  ++parked;
+  for (;;) {
+    auto message = co_await (*socket)->read();
+    if (!message || !co_await answer(**socket, *std::move(message))) break;
+  }
+  --parked;
+}
+
+Task<bool> TestHandler::answer(WebSocket& socket, std::string message) {
+  if (message == "close") {
+    co_await socket.close(WebSocketClose::refused, "bye");
+    co_return false;
+  }
+  if (message == "flood") {
+    while (co_await socket.write(std::string(256 * 1024, 'z'))) ++rows_written;
+    co_return false;
+  }
+  const auto written = co_await socket.write(std::move(message));
+  co_return written.has_value();
 }
 
 TestServer::TestServer(HttpServerOptions options)

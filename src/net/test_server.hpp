@@ -49,6 +49,8 @@ class TestHandler final : public HttpHandler {
   Task<void> stream(HttpExchange& exchange);
   Task<void> flood(HttpExchange& exchange);
   Task<void> stubborn(HttpExchange& exchange);
+  Task<void> socket(HttpExchange& exchange);
+  Task<bool> answer(WebSocket& socket, std::string message);
   Task<void> wait_for_interrupt(HttpExchange& exchange);
 
   Environment& environment_;

@@ -10,14 +10,17 @@ namespace headgate {
 
 namespace {
 
-HttpServerOptions options_of(const ListenConfig& listen, const ServerConfig& config,
-                             BodyBudget& bodies) {
+Result<HttpServerOptions> options_of(const ListenConfig& listen, const ServerConfig& config,
+                                     BodyBudget& bodies) {
   HttpServerOptions options;
   options.address = listen.address;
   options.port = listen.port;
   options.shares_port = false;
   options.max_connections = config.max_connections / 2;
   options.body_budget = &bodies;
+  if (!listen.tls_certificate.empty()) {
+    HG_TRY(options.tls, TlsContext::load(listen.tls_certificate, listen.tls_key));
+  }
   return options;
 }
 
@@ -63,8 +66,8 @@ Task<Result<void>> FrontEnd::start() {
   if (!uuid) co_return Error{uuid.error().code, "cannot read the catalog: " + uuid.error().context};
   services_.uuid = *std::move(uuid);
   public_handler_ = std::make_unique<ApiHandler>(services_);
-  public_server_ = std::make_unique<HttpServer>(
-      environment_, options_of(config_.public_port, config_, bodies_), *public_handler_);
+  HG_CO_TRY(auto options, options_of(config_.public_port, config_, bodies_));
+  public_server_ = std::make_unique<HttpServer>(environment_, std::move(options), *public_handler_);
   HG_CO_CHECK(co_await start_admin_port());
   HG_CO_CHECK(start_server(*public_server_, "public", config_.public_port));
   databases_.start_all();
@@ -84,8 +87,8 @@ Task<Result<void>> FrontEnd::start_admin_port() {
     hooked_handler_ = hooks_.admin_handler(*handler);
     handler = hooked_handler_.get();
   }
-  admin_server_ = std::make_unique<HttpServer>(
-      environment_, options_of(config_.admin_port, config_, bodies_), *handler);
+  HG_CO_TRY(auto options, options_of(config_.admin_port, config_, bodies_));
+  admin_server_ = std::make_unique<HttpServer>(environment_, std::move(options), *handler);
   co_return start_server(*admin_server_, "admin", config_.admin_port);
 }
 

@@ -27,8 +27,9 @@ int fail(std::string_view what) {
 
 std::string url(const ListenConfig& listen, std::uint16_t port) {
   const bool is_ipv6 = listen.address.find(':') != std::string::npos;
-  return is_ipv6 ? fmt::format("http://[{}]:{}", listen.address, port)
-                 : fmt::format("http://{}:{}", listen.address, port);
+  const std::string_view scheme = listen.tls_certificate.empty() ? "http" : "https";
+  return is_ipv6 ? fmt::format("{}://[{}]:{}", scheme, listen.address, port)
+                 : fmt::format("{}://{}:{}", scheme, listen.address, port);
 }
 
 /// The store and the process itself need these.

@@ -99,10 +99,18 @@ constexpr Setting kSettings[] = {
      [](const Value& v, Config& c) { return read_text(v, c.public_port.address); }},
     {"public", "port",
      [](const Value& v, Config& c) { return read_number(v, 0, 65'535, c.public_port.port); }},
+    {"public", "tls_certificate",
+     [](const Value& v, Config& c) { return read_text(v, c.public_port.tls_certificate); }},
+    {"public", "tls_key",
+     [](const Value& v, Config& c) { return read_text(v, c.public_port.tls_key); }},
     {"admin", "address",
      [](const Value& v, Config& c) { return read_text(v, c.admin_port.address); }},
     {"admin", "port",
      [](const Value& v, Config& c) { return read_number(v, 0, 65'535, c.admin_port.port); }},
+    {"admin", "tls_certificate",
+     [](const Value& v, Config& c) { return read_text(v, c.admin_port.tls_certificate); }},
+    {"admin", "tls_key",
+     [](const Value& v, Config& c) { return read_text(v, c.admin_port.tls_key); }},
     {"admin", "user", [](const Value& v, Config& c) { return read_text(v, login_of(c).user); }},
     {"admin", "password",
      [](const Value& v, Config& c) { return read_text(v, login_of(c).password); }},
@@ -188,6 +196,9 @@ Result<void> ServerConfig::read_file(const std::string& file) {
 Result<void> ServerConfig::check() const {
   HG_CHECK(check_address(public_port.address, "public.address (--bind)"));
   HG_CHECK(check_address(admin_port.address, "admin.address (--admin-bind)"));
+  for (const ListenConfig* port : {&public_port, &admin_port})
+    if (port->tls_certificate.empty() != port->tls_key.empty())
+      return Error{Errc::invalid_argument, "tls_certificate and tls_key belong together"};
   if (admin_login && (admin_login->user.empty() || admin_login->password.empty()))
     return Error{Errc::invalid_argument, "admin: user and password belong together"};
   if (admin_login) {

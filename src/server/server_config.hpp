@@ -14,8 +14,10 @@ namespace headgate {
 
 /// Where one port listens.
 struct ListenConfig {
-  std::string address;     ///< numeric
-  std::uint16_t port = 0;  ///< 0 picks a free one
+  std::string address;               ///< numeric
+  std::uint16_t port = 0;            ///< 0 picks a free one
+  std::string tls_certificate = {};  ///< PEM file; empty: plain HTTP
+  std::string tls_key = {};          ///< PEM file of its key
 };
 
 struct AdminLogin {
