@@ -68,7 +68,7 @@ class ChangesFeed::State {
   FeedHub::Interest interest() const;
   Task<Result<Outcome>> pass();
   Selection select(const ChannelPlan& plan, const MergedPages& merged, Sequence stable) const;
-  ReadMode mode_of_reading(Sequence stable) const;
+  ReadMode mode_of_reading(const PassStart& start) const;
   bool was_sent(const Change& change) const;
   void commit(const Selection& selection, Outcome& outcome, Sequence stable);
   void trim();
@@ -190,7 +190,7 @@ Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
   position_.begin_pass(start.stable);
   const ChannelPlan plan = plan_channels(channels_, position_, start.stable);
   HG_CO_TRY(const auto pages, co_await source_.cache_reader().read(
-                                  start, mode_of_reading(start.stable), plan.queries(),
+                                  start, mode_of_reading(start), plan.queries(),
                                   position_.read_limit(source_.settings().max_early)));
   // R15, B1: stable was read before anything else of the pass.
   if (!HG_RULE("B1")) {
@@ -216,9 +216,13 @@ Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
 }
 
 // A client that comes from mode available has seen entries above stable: what one of them
-// supersedes must not be sent any more.
-ReadMode ChangesFeed::State::mode_of_reading(Sequence stable) const {
-  return position_.high() > stable ? ReadMode::available : mode_;
+// supersedes must not be sent any more. Nor must what a failover lost at a number of an older epoch
+// and announced again above stable.
+ReadMode ChangesFeed::State::mode_of_reading(const PassStart& start) const {
+  const Epochs& epochs = start.record->epochs;
+  const bool is_of_older_epoch =
+      !epochs.is_single() && epochs.of(position_.safe().next()) != start.record->epoch;
+  return is_of_older_epoch || position_.high() > start.stable ? ReadMode::available : mode_;
 }
 
 bool ChangesFeed::State::was_sent(const Change& change) const {

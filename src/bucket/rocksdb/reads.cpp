@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/bytes.hpp"
 #include "bucket/rocksdb/feed_record.hpp"
 #include "bucket/rocksdb/stored_value.hpp"
 
