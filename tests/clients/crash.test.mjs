@@ -70,14 +70,17 @@ async function expectAcknowledged(server, acknowledged) {
 async function expectChanges(server, oracle, user) {
   const { results } = await server.changes('crash', user, {});
   const last = new Map();
+  const left = new Set(); // a channel of the user, perhaps for another one
   for (const entry of results) {
-    if (!entry.removed && !entry.deleted) last.set(entry.id, entry.changes[0].rev);
-    else last.delete(entry.id);
+    if (entry.deleted) last.delete(entry.id);
+    else last.set(entry.id, entry.changes[0].rev);
+    if (entry.removed) left.add(entry.id);
+    else left.delete(entry.id);
   }
   for (const id of oracle.idsFor(user)) {
     assert.equal(last.get(id), oracle.documents.get(id)._rev, `${user.name}: ${id} on _changes`);
   }
-  for (const id of last.keys()) {
+  for (const id of [...last.keys()].filter((each) => !left.has(each))) {
     assert.ok(oracle.maySee(user, oracle.documents.get(id)), `${user.name} must not see ${id}`);
   }
 }
