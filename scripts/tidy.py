@@ -35,7 +35,7 @@ ROOMS = {
 THIRD_PARTIES = [
     (r"boost/(asio|beast)\b", r"src/net/"),
     (r"rocksdb/", r"src/bucket/rocksdb/"),
-    (r"(simdjson|rapidjson)\b", r"src/document/.*\.cpp$"),
+    (r"(simdjson|rapidjson|re2)\b", r"src/document/.*\.cpp$"),
     (r"(js/|jsapi\.h|jsfriendapi\.h|mozilla/)", r"src/access/.*\.cpp$"),
     (r"(CLI/|toml\+\+|prometheus/)", r"src/(server|cli)/"),
 ]
