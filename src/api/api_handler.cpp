@@ -109,6 +109,8 @@ Task<Result<void>> ApiHandler::run(ApiCall& call, const Resource& resource,
   if (!resource.is_of_server && method.needs_database) {
     HG_CO_TRY(call.lease, co_await services_.databases.find(call.request().path[0]));
     if (port_ == ApiPort::public_port) {
+      if (call.database().config()->is_offline)
+        co_return Error{Errc::unavailable, "The database is offline"};
       HG_CO_TRY(call.reader, co_await login(call));
     }
   }

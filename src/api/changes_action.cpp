@@ -63,9 +63,11 @@ class Framing {
     if (batch.is_heartbeat || (is_continuous_ && batch.is_caught_up)) out.text("\n");
   }
 
-  std::string ending(const SequenceId& last_seq) const {
-    if (is_continuous_) return fmt::format("{{\"last_seq\":\"{}\"}}\n", last_seq.print());
-    return fmt::format("{}],\n\"last_seq\":\"{}\"}}\n", has_rows_ ? "\n" : "", last_seq.print());
+  std::string ending(const SequenceId& last_seq, std::optional<std::uint64_t> pending) const {
+    const std::string number = pending ? fmt::format(",\"pending\":{}", *pending) : "";
+    if (is_continuous_) return fmt::format("{{\"last_seq\":\"{}\"{}}}\n", last_seq.print(), number);
+    return fmt::format("{}],\n\"last_seq\":\"{}\"{}}}\n", has_rows_ ? "\n" : "", last_seq.print(),
+                       number);
   }
 
  private:
@@ -118,12 +120,13 @@ Task<Result<void>> stream(ApiCall& call, ChangesFeed& feed, Framing& framing, Ch
     call.services().statistics.feed_rows_sent += batch.rows.size();
     const bool is_end = batch.is_end;
     const SequenceId last_seq = batch.last_seq;
+    const auto pending = batch.pending;
     batch = {};
     if (!out.empty()) {
       HG_CO_CHECK(co_await exchange.write(out.take()));
     }
     if (is_end) {
-      exchange.end_stream(framing.ending(last_seq));
+      exchange.end_stream(framing.ending(last_seq, pending));
       co_return Result<void>();
     }
     HG_CO_TRY(batch, co_await feed.next());

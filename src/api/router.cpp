@@ -37,6 +37,13 @@ constexpr Method kDatabaseMethods[] = {{get, get_database},
                                        {del, delete_database, kAdmins, kNoDatabase}};
 constexpr Method kConfigMethods[] = {{get, get_config, kAdmins},
                                      {put, put_config, kAdmins, kNoDatabase}};
+constexpr Method kOfflineMethods[] = {{post, take_offline, kAdmins}};
+constexpr Method kOnlineMethods[] = {{post, take_online, kAdmins}};
+constexpr Method kRevsLimitMethods[] = {{get, get_revs_limit}, {put, put_revs_limit, kAdmins}};
+constexpr Method kExplainMethods[] = {{get, explain, kAdmins}};
+constexpr Method kResyncMethods[] = {{get, get_resync, kAdmins}, {post, post_resync, kAdmins}};
+constexpr Method kRawMethods[] = {{get, get_raw, kAdmins}};
+constexpr Method kDumpMethods[] = {{get, dump_channel, kAdmins}};
 constexpr Method kSessionMethods[] = {{get, get_session}, {head, get_session}};
 constexpr Method kCommitMethods[] = {{post, ensure_full_commit}};
 constexpr Method kCompactMethods[] = {{post, compact}};
@@ -47,9 +54,11 @@ constexpr Method kUserMethods[] = {{get, get_user, kAdmins},
                                    {put, put_user, kAdmins},
                                    {post, post_user, kAdmins},
                                    {del, delete_user, kAdmins}};
+constexpr Method kRolesMethods[] = {{get, list_roles, kAdmins}, {post, post_role, kAdmins}};
 constexpr Method kRoleMethods[] = {{get, get_role, kAdmins},
                                    {head, get_role, kAdmins},
                                    {put, put_role, kAdmins},
+                                   {post, post_role, kAdmins},
                                    {del, delete_role, kAdmins}};
 
 constexpr Method kDocumentMethods[] = {
@@ -91,12 +100,20 @@ constexpr Named kDatabaseResources[] = {
     {"_compact", {kCompactMethods, kSmallBody}},
     {"_config", {kConfigMethods, kSmallBody * 2}},
     {"_ensure_full_commit", {kCommitMethods, kSmallBody}},
+    {"_explain", {kExplainMethods, kSmallBody}},
+    {"_offline", {kOfflineMethods, kSmallBody}},
+    {"_online", {kOnlineMethods, kSmallBody}},
+    {"_resync", {kResyncMethods, kSmallBody}},
+    {"_revs_limit", {kRevsLimitMethods, kSmallBody}},
     {"_revs_diff", {kRevsDiffMethods, kListBody}},
+    {"_role", {kRolesMethods, kSmallBody}},
     {"_session", {kSessionMethods, kSmallBody}},
     {"_user", {kUsersMethods, kSmallBody}},
 };
 constexpr Resource kUser{kUserMethods, kSmallBody};
 constexpr Resource kRole{kRoleMethods, kSmallBody};
+constexpr Resource kRaw{kRawMethods, kSmallBody};
+constexpr Resource kDump{kDumpMethods, kSmallBody};
 constexpr Resource kDocument{kDocumentMethods, kDocumentBody};
 constexpr Resource kAttachment{kAttachmentMethods, kAttachmentBody, !kOfServer, true};
 constexpr Resource kLocal{kLocalMethods, kSmallBody};
@@ -118,6 +135,8 @@ const Resource* find_below_database(const std::vector<std::string>& path) {
   if (path.size() == 2) return find_named(kDatabaseResources, first);
   if (path.size() == 3 && first == "_user") return &kUser;
   if (path.size() == 3 && first == "_role") return &kRole;
+  if (path.size() >= 3 && first == "_raw") return &kRaw;
+  if (path.size() == 3 && first == "_dump") return &kDump;
   return nullptr;
 }
 

@@ -538,10 +538,10 @@ bool ChangesFeed::State::has_given_up(Errc code) {
 }
 
 Task<Result<ChangesBatch>> ChangesFeed::State::next() {
-  if (options_.is_descending) co_return co_await next_newest();
   if (waits() && !waiter_.is_watching()) HG_CO_CHECK(waiter_.watch(interest()));
   if (options_.request_plus && !has_begun_ && options_.feed != FeedKind::continuous)
     HG_CO_CHECK(co_await await_written());
+  if (options_.is_descending) co_return co_await next_newest();
   while (!is_over()) {
     if (is_up_to_date()) {
       if (auto batch = due()) co_return *std::move(batch);
