@@ -190,7 +190,7 @@ Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
   position_.begin_pass(start.stable);
   const ChannelPlan plan = plan_channels(channels_, position_, start.stable);
   HG_CO_TRY(const auto pages, co_await source_.cache_reader().read(
-                                  start, mode_of_reading(start), plan.queries(),
+                                  start, mode_of_reading(start), plan.queries(position_.high()),
                                   position_.read_limit(source_.settings().max_early)));
   // R15, B1: stable was read before anything else of the pass.
   if (!HG_RULE("B1")) {
@@ -248,7 +248,8 @@ ChangesFeed::State::Selection ChangesFeed::State::select(const ChannelPlan& plan
     const bool is_left_out =
         options_.active_only && (picked.is_removed || change.entry().is_deleted());
     if (!is_left_out && !was_sent(change)) {
-      if (change.sequence() > stable && ++early > early_max) {
+      if (change.sequence() > stable && ++early > early_max &&
+          change.sequence() > position_.high()) {
         HG_PROBE("R17b early entries held back");
         selection.is_full = true;
         selection.end = std::max(selection.end, ChangesPlace::ordinary(stable));

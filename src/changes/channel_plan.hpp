@@ -40,7 +40,8 @@ struct ChannelPlan {
   bool is_deferred = false;
 
   bool is_visible(const ChannelId& channel) const;
-  std::vector<ChannelQuery> queries() const;
+  /// What to ask the cache reader for; `seen` is the position's high().
+  std::vector<ChannelQuery> queries(Sequence seen) const;
 };
 
 /// Plans a pass of a feed that stands at `position`, with the pass's stable sequence.

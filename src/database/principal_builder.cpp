@@ -22,7 +22,7 @@ std::shared_ptr<const SyncUser> sync_user_of(const Principal& principal) {
 /// The newest entry of each document that was met in one hidden channel.
 class HiddenChannel {
  public:
-  explicit HiddenChannel(ChannelId id) : query_{std::move(id), Sequence()} {}
+  explicit HiddenChannel(ChannelId id) : query_{std::move(id), Sequence(), kNoSequence} {}
 
   bool is_complete() const { return is_complete_; }
   bool is_provisional() const { return is_provisional_; }

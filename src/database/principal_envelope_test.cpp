@@ -6,7 +6,9 @@
 namespace headgate {
 namespace {
 
-Sequence at(std::uint64_t number) { return Sequence(number); }
+Sequence at(std::uint64_t number) {
+  return Sequence(number);
+}
 
 /// A user whose every kind of grant began at number 7, its last write.
 PrincipalEnvelope granted_at_seven() {

@@ -67,6 +67,7 @@ DatabaseConfig SimCluster::config() const {
   config.cache_writes = s.cache_writes;
   config.gap_timeout = s.gap_timeout;
   config.poll = s.poll;
+  config.max_early = s.max_early;
   if (s.stable_durability != Durability::replicated)
     config.stable_durability = StableDurability::none;
   return config;
