@@ -338,7 +338,11 @@ std::optional<ChangesBatch> ChangesFeed::State::due() {
 
 // What the feed waits for when it has sent all there is.
 void ChangesFeed::State::expect(const ChannelPlan& plan, const MergedPages& merged) {
-  waits_for_stable_ = position_.has_low_part() || merged.has_awaited || plan.is_deferred;
+  // A page may have ended at max_early although nothing of it was for this reader.
+  const bool is_held_back =
+      mode_ == ReadMode::available && merged.bound < ChangesPlace::ordinary(kNoSequence);
+  waits_for_stable_ =
+      position_.has_low_part() || merged.has_awaited || plan.is_deferred || is_held_back;
   waiter_.watch_stable(waits_for_stable_);
   waiter_.watch_any_stable(plan.is_deferred);
   const auto poll = std::chrono::duration_cast<milliseconds>(source_.settings().poll);
