@@ -66,8 +66,15 @@ Task<Result<void>> CacheAudit::begin_epoch(Cause cause) {
 Task<Result<FeedPositions>> CacheAudit::begin(StableSequence::Found found) {
   const StableRecord& record = context_.stable.record();
   heads_.reset();
-  const Cause why = cause();
-  if (!context_.d.space.is_shared() || !why.any()) co_return record.checkpoint;
+  if (!context_.d.space.is_shared()) co_return record.checkpoint;
+  Cause why = cause();
+  if (why.is_new) {
+    // What was written before anything was published may have been lost under histories that
+    // nobody remembers.
+    HG_CO_TRY(const Sequence drawn, co_await context_.d.allocator.read_highest());
+    if (drawn > Sequence(1)) why = {.has_base_changed = true, .has_cache_changed = true};
+  }
+  if (!why.any()) co_return record.checkpoint;
 
   HG_CO_CHECK(co_await begin_epoch(why));
   // D: a larger stable may have been published than anybody remembers. No number of the earlier
