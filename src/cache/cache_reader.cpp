@@ -204,7 +204,8 @@ Task<Result<PassStart>> CacheReader::State::try_read_start() {
   const auto replies = co_await space_.bucket.get_many(keys, space_.deadline());
   if (!replies[0].ok()) co_return replies[0].status;
   if (!replies[1].ok() && replies[1].status != Errc::not_found) co_return replies[1].status;
-  if (replies.size() > 2) allocator_.observe(replies[2]);
+  // Without a bound a pass might miss what is above stable: rights built by it would not be whole.
+  if (replies.size() > 2 && !replies[2].ok()) co_return replies[2].status;
   if (replies[0].bytes != stable_bytes_ || !record_) {
     HG_CO_TRY(auto record, StableRecord::decode(replies[0].bytes));
     if (record_ && record.cache_histories != record_->cache_histories && HG_RULE("B5")) forget();
@@ -215,8 +216,11 @@ Task<Result<PassStart>> CacheReader::State::try_read_start() {
     stable_bytes_ = replies[0].bytes;
     record_ = std::make_shared<const StableRecord>(std::move(record));
   }
-  if (!is_current(replies[0], keys[0], *record_) || !is_current(replies[1], keys[1], *record_))
-    co_return Error{Errc::unavailable, "the cache is being checked after a failover"};
+  for (std::size_t i = 0; i < replies.size(); ++i)
+    if (!is_current(replies[i], keys[i], *record_))
+      co_return Error{Errc::unavailable, "the cache is being checked after a failover"};
+  // Of a record's history the counter is above every earlier epoch's numbers.
+  if (replies.size() > 2) allocator_.observe(replies[2], replies[2].history);
   if (record_->dead_ranges_version != dead_.version)
     HG_CO_CHECK(co_await load_dead_ranges(record_->dead_ranges_version));
   co_return PassStart{record_->stable, replies[1].number, record_, number};
