@@ -37,7 +37,6 @@ inline constexpr auto kProbes = std::to_array<std::string_view>({
     "C6 cache built anew",
     "C6 new cache generation",
     "D both audited",
-    "D horizon lost",
     "E restored from a snapshot",
     "R2 number outrun",
 });
