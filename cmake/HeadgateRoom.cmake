@@ -25,9 +25,10 @@ if(NOT HEADGATE_SIM_HOOKS)
   target_compile_definitions(headgate_options INTERFACE HEADGATE_WITHOUT_SIM_HOOKS)
 endif()
 if(HEADGATE_SANITIZE STREQUAL "address")
-  # fuzzer-no-link counts the edges that the fuzz programs steer by; other programs ignore them.
   target_compile_options(headgate_options INTERFACE
-    -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined)
+    -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  # Counts the edges that the fuzz programs steer by; other programs ignore them.
+  set(HEADGATE_ROOM_OPTIONS -fsanitize=fuzzer-no-link)
   target_link_options(headgate_options INTERFACE -fsanitize=address,undefined)
 elseif(HEADGATE_SANITIZE STREQUAL "thread")
   target_compile_options(headgate_options INTERFACE -fsanitize=thread)
@@ -46,9 +47,9 @@ function(headgate_precompile name header)
   target_precompile_headers(${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/${header})
 endfunction()
 target_compile_options(headgate_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
-headgate_precompile(headgate_precompiled precompiled.hpp)
+headgate_precompile(headgate_precompiled precompiled.hpp OPTIONS ${HEADGATE_ROOM_OPTIONS})
 # Tests are compiled once and run once: time spent on making them fast does not come back.
-set(HEADGATE_TEST_OPTIONS -O1)
+set(HEADGATE_TEST_OPTIONS -O0)
 headgate_precompile(headgate_precompiled_test precompiled_test.hpp
   LINKS GTest::gtest GTest::gmock OPTIONS ${HEADGATE_TEST_OPTIONS})
 
@@ -62,6 +63,7 @@ function(headgate_room name)
     target_link_libraries(headgate_${name} PUBLIC headgate_${lower})
   endforeach()
   target_link_libraries(headgate_${name} PRIVATE ${ROOM_LIBRARIES})
+  target_compile_options(headgate_${name} PRIVATE ${HEADGATE_ROOM_OPTIONS})
   if(NOT spdlog::spdlog IN_LIST ROOM_LIBRARIES)
     target_precompile_headers(headgate_${name} REUSE_FROM headgate_precompiled)
   endif()
