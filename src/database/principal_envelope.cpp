@@ -31,6 +31,8 @@ std::set<Sequence> granting_numbers(const PrincipalName& name, const std::string
     if (const auto user = decode_user(record)) {
       add_numbers(user->admin_channels, numbers);
       add_numbers(user->admin_roles, numbers);
+      add_numbers(user->token_channels, numbers);
+      add_numbers(user->token_roles, numbers);
     }
   } else if (const auto role = decode_role(record)) {
     add_numbers(role->admin_channels, numbers);
@@ -48,6 +50,8 @@ Result<void> PrincipalEnvelope::resequence(const PrincipalName& name,
     HG_TRY(UserRecord user, decode_user(record));
     move_grants(user.admin_channels, lost, to);
     move_grants(user.admin_roles, lost, to);
+    move_grants(user.token_channels, lost, to);
+    move_grants(user.token_roles, lost, to);
     user.sequence = to;
     record = headgate::encode(user);
   } else if (!record.empty()) {
