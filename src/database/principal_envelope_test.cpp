@@ -19,6 +19,7 @@ PrincipalEnvelope granted_at_seven() {
   user.admin_roles = {{"editor", at(7)}};
   user.token_channels = {{"sport", at(7)}};
   user.token_roles = {{"reader", at(7)}};
+  user.token_issued_at = 1;
   PrincipalEnvelope envelope;
   envelope.sequence = at(7);
   envelope.record = encode(user);
