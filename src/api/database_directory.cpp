@@ -241,7 +241,9 @@ Task<Result<void>> DatabaseDirectory::reconfigure(std::string name, DatabaseConf
     forget(*entry);  // the next request tries again with the new configuration
     co_return Result<void>();
   }
+  const bool is_offline = stored.config.is_offline;
   const auto applied = co_await lease->database().reconfigure(std::move(stored.config));
+  if (applied && is_offline) lease->hub().end_feeds();
   if (applied || applied.error().code == Errc::invalid_argument) co_return applied;
   log(LogLevel::error, "database.reconfigure_failed",
       {{"database", entry->name},

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "base/buggify.hpp"
+#include "changes/changes_filter.hpp"
 #include "changes/changes_position.hpp"
 #include "changes/channel_plan.hpp"
+#include "changes/newest_changes.hpp"
 #include "changes/page_merge.hpp"
 #include "changes/row_writer.hpp"
 
@@ -25,6 +27,9 @@ constexpr milliseconds kLongestRetry{1'000};
 constexpr int kAttempts = 6;
 // A feed whose channels change at each of so many looks begins again later.
 constexpr int kRegistrations = 8;
+// How long `request_plus` waits for stable.
+constexpr std::chrono::seconds kRequestPlusMax{30};
+constexpr std::uint64_t kNoLimit = UINT64_MAX;
 
 // What another pass may cure.
 bool is_passing(Errc code) {
@@ -49,30 +54,49 @@ class ChangesFeed::State {
   // What a pass chose of the pages it read.
   struct Selection {
     std::vector<PickedChange> picked;
-    ChangesPlace end;      // everything up to here was looked at
-    bool is_cut = false;   // there is more to read now
-    bool is_full = false;  // max_early: what is left waits for stable (R17b)
+    ChangesPlace end;        // everything up to here was looked at
+    bool is_cut = false;     // there is more to read now
+    bool is_full = false;    // max_early: what is left waits for stable (R17b)
+    std::uint64_t left = 0;  // further changes among those read
+    Sequence stable;         // of the pass
+    bool is_complete = false;
+    bool has_more() const { return is_cut || (!is_complete && !is_full); }
+    std::optional<std::uint64_t> pending() const {
+      return is_complete && !is_full ? std::optional(left) : std::nullopt;
+    }
   };
   // What a pass came to.
   struct Outcome {
     std::vector<ChangesRow> rows;
     bool has_more = false;
+    std::optional<std::uint64_t> pending;
   };
 
   bool waits() const { return options_.feed != FeedKind::normal; }
-  bool is_over() const { return is_interrupted_ || hub_.is_stopped(); }
+  bool is_over() const {
+    return is_interrupted_ || hub_.is_stopped() || hub_.generation() != generation_;
+  }
 
   Task<Result<PassStart>> begin_pass();
   void follow_epochs(const PassStart& start);
   Task<Result<void>> load_reader(PassStart pass);
   FeedHub::Interest interest() const;
+  std::vector<FeedChannel> lost() const;
+  Task<Result<std::vector<ChannelPage>>> read_pages(PassStart start, const ChannelPlan& plan);
+  Task<Result<Selection>> choose();
   Task<Result<Outcome>> pass();
+  void add_user_entry(ChannelPlan& plan, MergedPages& merged, Sequence stable) const;
   Selection select(const ChannelPlan& plan, const MergedPages& merged, Sequence stable) const;
   ReadMode mode_of_reading(const PassStart& start) const;
   bool was_sent(const Change& change) const;
-  void commit(const Selection& selection, Outcome& outcome, Sequence stable);
+  PickedChange pick(const Change& change, const ChannelPlan& plan) const;
+  bool is_wanted(const Change& change, const ChannelPlan& plan) const;
+  std::vector<SequenceId> commit(const Selection& selection);
   void trim();
 
+  Task<Result<void>> await_written();
+  Task<Result<void>> gather_newest();
+  Task<Result<ChangesBatch>> next_newest();
   std::optional<ChangesBatch> batch_of(Outcome outcome);
   std::optional<ChangesBatch> due();
   Deadline next_due() const;
@@ -86,10 +110,12 @@ class ChangesFeed::State {
 
   ChangesSource& source_;
   FeedHub& hub_;
+  std::uint64_t generation_;  // of the hub when the feed began
   ChangesOptions options_;
   ReadMode mode_;
   std::shared_ptr<const Principal> reader_;
   std::vector<FeedChannel> channels_;
+  std::vector<FeedChannel> lost_;  // of a feed with revocations
   ChangesPosition position_;
   std::unordered_map<std::string, Sequence> sent_;  // R17b: above stable, by document id
   std::optional<std::uint64_t> remaining_;
@@ -112,6 +138,8 @@ class ChangesFeed::State {
   TimePoint last_row_;    // or the beginning
   TimePoint last_batch_;  // of rows, or a heartbeat
   RowWriter rows_;
+  ChangesFilter filter_;
+  std::optional<NewestChanges> newest_;  // of a descending feed, once all was read
   FeedWaiter waiter_;
 };
 
@@ -119,15 +147,18 @@ ChangesFeed::State::State(ChangesSource& source, FeedHub& hub,
                           std::shared_ptr<const Principal> reader, ChangesOptions options)
     : source_(source),
       hub_(hub),
+      generation_(hub.generation()),
       options_(std::move(options)),
       mode_(options_.mode.value_or(source.default_mode())),
       reader_(std::move(reader)),
       channels_(feed_channels(reader_->access, options_.channels)),
+      lost_(lost()),
       position_(options_.since),
-      remaining_(options_.limit),
+      remaining_(options_.is_descending ? std::nullopt : options_.limit),
       last_row_(source.environment().now()),
       last_batch_(last_row_),
       rows_(source, hub.rows(), options_),
+      filter_(source, options_),
       waiter_(hub) {}
 
 // --- The beginning of a pass ---------------------------------------------------------------------
@@ -138,6 +169,11 @@ FeedHub::Interest ChangesFeed::State::interest() const {
   return interest;
 }
 
+std::vector<FeedChannel> ChangesFeed::State::lost() const {
+  if (!options_.revocations || options_.active_only) return {};
+  return lost_channels(*reader_, options_.channels);
+}
+
 // Users are loaded anew for every pass, after stable was read (R15, couchbase/sync_gateway#2068).
 Task<Result<void>> ChangesFeed::State::load_reader(PassStart pass) {
   if (reader_->is_admin()) co_return Result<void>();
@@ -145,6 +181,7 @@ Task<Result<void>> ChangesFeed::State::load_reader(PassStart pass) {
   if (loaded == reader_) co_return Result<void>();
   reader_ = std::move(loaded);
   channels_ = feed_channels(reader_->access, options_.channels);
+  lost_ = lost();
   is_registered_ = is_registered_ && waiter_.interest() == interest();
   co_return Result<void>();
 }
@@ -181,38 +218,83 @@ void ChangesFeed::State::follow_epochs(const PassStart& start) {
 
 // --- One pass ------------------------------------------------------------------------------------
 
-Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
+// A lost channel is read as it was just before the loss: an entry that came later stands for a
+// revision that the reader must not hear of, and hides the one that it has.
+Task<Result<std::vector<ChannelPage>>> ChangesFeed::State::read_pages(PassStart start,
+                                                                      const ChannelPlan& plan) {
+  CacheReader& reader = source_.cache_reader();
+  const std::size_t limit = position_.read_limit(source_.settings().max_early);
+  HG_CO_TRY(auto pages,
+            co_await reader.read(start, mode_of_reading(start), plan.queries(), limit));
+  for (const ChannelPlan::Read& read : plan.reads) {
+    if (!read.is_revocation) continue;
+    start.stable = read.backfill.previous();
+    std::vector<ChannelQuery> query{{read.channel, read.since}};
+    HG_CO_TRY(auto lost, co_await reader.read(start, ReadMode::stable, std::move(query), limit));
+    pages.push_back(std::move(lost.front()));
+  }
+  co_return pages;
+}
+
+Task<Result<ChangesFeed::State::Selection>> ChangesFeed::State::choose() {
   HG_CO_TRY(PassStart start, co_await begin_pass());
   if (!has_begun_ && options_.is_since_now)
     position_ = ChangesPosition(SequenceId{Sequence(), Sequence(), start.stable});
   has_begun_ = true;
   follow_epochs(start);
   position_.begin_pass(start.stable);
-  const ChannelPlan plan = plan_channels(channels_, position_, start.stable);
-  HG_CO_TRY(const auto pages, co_await source_.cache_reader().read(
-                                  start, mode_of_reading(start), plan.queries(),
-                                  position_.read_limit(source_.settings().max_early)));
+  ChannelPlan plan = plan_channels(channels_, position_, start.stable);
+  plan_revocations(plan, lost_, position_, start.stable);
+  HG_CO_TRY(const auto pages, co_await read_pages(start, plan));
   // R15, B1: stable was read before anything else of the pass.
   if (!HG_RULE("B1")) {
     HG_CO_TRY(start, co_await source_.cache_reader().start_pass());
   }
-  const MergedPages merged = merge_pages(plan, pages);
+  MergedPages merged = merge_pages(plan, pages);
+  const Sequence up_to = mode_ == ReadMode::stable ? start.stable : kNoSequence;
+  HG_CO_CHECK(co_await filter_.apply(reader_, plan, position_.safe(), up_to, batch_rows(), merged));
+  add_user_entry(plan, merged, start.stable);
   Selection selection = select(plan, merged, start.stable);
+  selection.stable = stable_ = start.stable;
+  selection.is_cut = selection.is_cut || merged.is_cut;
+  selection.is_complete = !merged.is_cut && merged.bound >= ChangesPlace::ordinary(start.stable);
+  expect(plan, merged);
+  co_return selection;
+}
 
+Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
+  HG_CO_TRY(Selection selection, co_await choose());
   Outcome outcome;
   HG_CO_TRY(const auto rows, co_await rows_.write(reader_, selection.picked));
   if (rows.size() < selection.picked.size()) {  // their documents are too large for one batch
+    selection.left += selection.picked.size() - rows.size();
     selection.picked.resize(rows.size());
     selection.end = selection.picked.back().change.place;
     selection.is_cut = true;
   }
-  for (const auto& row : rows) outcome.rows.push_back({{}, row});
-  commit(selection, outcome, start.stable);
-  const bool is_complete = merged.bound >= ChangesPlace::ordinary(start.stable);
-  outcome.has_more = selection.is_cut || (!is_complete && !selection.is_full);
-  stable_ = start.stable;
-  expect(plan, merged);
+  const std::vector<SequenceId> ids = commit(selection);
+  for (std::size_t i = 0; i < rows.size(); ++i) outcome.rows.push_back({ids[i], rows[i]});
+  outcome.has_more = selection.has_more();
+  outcome.pending = selection.pending();
   co_return outcome;
+}
+
+// sync_gateway#2258: at the sequence of the user's record, so that every node shows it alike.
+void ChangesFeed::State::add_user_entry(ChannelPlan& plan, MergedPages& merged,
+                                        Sequence stable) const {
+  const Sequence at = reader_->sequence;
+  if (!options_.user_entry || at == Sequence() || at <= position_.safe()) return;
+  if (at > stable) {
+    plan.is_deferred = true;
+    return;
+  }
+  auto document = std::make_shared<SequenceDocument>();
+  document->entry.sequence = at;
+  document->entry.doc_id = DocId("_user/" + reader_->name);
+  document->entry.flags = CacheEntry::kPrincipal;
+  const Change change{ChangesPlace::ordinary(at), std::move(document)};
+  const auto after = std::ranges::upper_bound(merged.changes, change.place, {}, &Change::place);
+  merged.changes.insert(after, change);
 }
 
 // A client that comes from mode available has seen entries above stable: what one of them
@@ -226,8 +308,21 @@ ReadMode ChangesFeed::State::mode_of_reading(const PassStart& start) const {
 }
 
 bool ChangesFeed::State::was_sent(const Change& change) const {
+  if (change.is_revocation()) return false;
   const auto sent = sent_.find(change.entry().doc_id.text());
   return sent != sent_.end() && sent->second >= change.sequence() && HG_RULE("R17b");
+}
+
+PickedChange ChangesFeed::State::pick(const Change& change, const ChannelPlan& plan) const {
+  if (change.is_revocation()) return {change, {}, true};
+  PickedChange picked{change, channels_left(change.entry(), plan), false};
+  picked.is_removed = !picked.left.empty() && !is_seen(change.entry(), plan);
+  return picked;
+}
+
+bool ChangesFeed::State::is_wanted(const Change& change, const ChannelPlan& plan) const {
+  if (was_sent(change)) return false;
+  return !options_.active_only || !(change.entry().is_deleted() || pick(change, plan).is_removed);
 }
 
 ChangesFeed::State::Selection ChangesFeed::State::select(const ChannelPlan& plan,
@@ -239,45 +334,117 @@ ChangesFeed::State::Selection ChangesFeed::State::select(const ChannelPlan& plan
   for (const Change& change : merged.changes) {
     if (change.place > merged.bound) break;
     if (mode_ == ReadMode::stable && change.sequence() > stable) break;
-    if (selection.picked.size() == batch_rows()) {
-      selection.is_cut = true;
-      return selection;
+    if (selection.is_cut) {
+      selection.left += is_wanted(change, plan) ? 1 : 0;
+      continue;
     }
-    PickedChange picked{change, channels_left(change.entry(), plan), false};
-    picked.is_removed = !picked.left.empty() && !is_seen(change.entry(), plan);
-    const bool is_left_out =
-        options_.active_only && (picked.is_removed || change.entry().is_deleted());
-    if (!is_left_out && !was_sent(change)) {
+    if (is_wanted(change, plan)) {
+      if (selection.picked.size() == batch_rows()) {
+        selection.is_cut = true;
+        selection.left = 1;
+        continue;
+      }
       if (change.sequence() > stable && ++early > early_max) {
         HG_PROBE("R17b early entries held back");
         selection.is_full = true;
         selection.end = std::max(selection.end, ChangesPlace::ordinary(stable));
         return selection;
       }
-      selection.picked.push_back(std::move(picked));
+      selection.picked.push_back(pick(change, plan));
     }
     selection.end = change.place;
   }
-  selection.end = merged.bound;
+  if (!selection.is_cut) selection.end = merged.bound;
   return selection;
 }
 
 // Only after the pass is the low raised and the memory trimmed (R17b).
-void ChangesFeed::State::commit(const Selection& selection, Outcome& outcome, Sequence stable) {
-  for (std::size_t i = 0; i < outcome.rows.size(); ++i) {
-    const Change& change = selection.picked[i].change;
+// Returns the rows' sequence ids.
+std::vector<SequenceId> ChangesFeed::State::commit(const Selection& selection) {
+  const Sequence stable = selection.stable;
+  std::vector<SequenceId> ids;
+  for (const PickedChange& picked : selection.picked) {
+    const Change& change = picked.change;
     position_.send(change.sequence());
-    if (change.sequence() > stable) sent_[change.entry().doc_id.text()] = change.sequence();
-    outcome.rows[i].seq = position_.id_of(change.place, stable);
+    if (change.sequence() > stable && !change.is_revocation())
+      sent_[change.entry().doc_id.text()] = change.sequence();
+    ids.push_back(position_.id_of(change.place, stable));
   }
   position_.advance(selection.end, stable);
   trim();
+  return ids;
 }
 
 void ChangesFeed::State::trim() {
   if (sent_.empty()) return;
   std::erase_if(sent_, [&](const auto& sent) { return sent.second <= position_.safe(); });
   if (sent_.empty()) sent_ = {};
+}
+
+// --- Before the first pass -----------------------------------------------------------------------
+
+// Whoever asks reads what was written before; a number that turns out unused keeps nobody
+// (sync_gateway PR 6326): stable passes it as soon as it is known.
+Task<Result<void>> ChangesFeed::State::await_written() {
+  HG_CO_TRY(const Sequence written, co_await source_.read_highest());
+  HG_CO_CHECK(waiter_.watch(interest()));
+  waiter_.watch_any_stable(true);
+  const Environment& environment = source_.environment();
+  const Deadline give_up_at = environment.now() + kRequestPlusMax;
+  while (!is_over()) {
+    const auto seen = waiter_.signal().count();
+    const auto start = co_await source_.cache_reader().start_pass();
+    if (start && start->stable >= written) co_return Result<void>();
+    if (environment.now() >= give_up_at)
+      co_return Error{Errc::unavailable, "what was written before is not stable yet"};
+    const Deadline next_look = environment.now() + source_.settings().poll;
+    co_await waiter_.signal().wait_past(seen, std::min(next_look, give_up_at));
+  }
+  co_return Result<void>();
+}
+
+// --- The newest first ----------------------------------------------------------------------------
+
+Task<Result<void>> ChangesFeed::State::gather_newest() {
+  const std::size_t most =
+      std::min<std::uint64_t>(options_.limit.value_or(kDescendingMax), kDescendingMax);
+  NewestChanges newest(most);
+  position_ = {};
+  for (bool has_more = true; has_more && !is_over();) {
+    auto selection = co_await choose();
+    if (!selection) {
+      if (has_given_up(selection.error().code)) co_return std::move(selection).error();
+      co_await wait_after_failure();
+      continue;
+    }
+    failures_ = 0;
+    const std::vector<SequenceId> ids = commit(*selection);
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      newest.add(std::move(selection->picked[i]), ids[i]);
+    has_more = selection->has_more();
+    if (newest.has_dropped() && options_.limit.value_or(kNoLimit) > kDescendingMax)
+      co_return Error{Errc::invalid_argument, "descending: name a limit, there are too many"};
+  }
+  newest_ = std::move(newest);
+  co_return Result<void>();
+}
+
+Task<Result<ChangesBatch>> ChangesFeed::State::next_newest() {
+  if (!newest_) HG_CO_CHECK(co_await gather_newest());
+  ChangesBatch batch;
+  batch.last_seq = position_.id();
+  const std::vector<NewestChanges::Item> items = newest_->take(batch_rows());
+  if (!items.empty()) {
+    std::vector<PickedChange> picked;
+    for (const auto& item : items) picked.push_back(item.picked);
+    HG_CO_TRY(const auto rows, co_await rows_.write(reader_, picked));
+    for (std::size_t i = 0; i < rows.size(); ++i) batch.rows.push_back({items[i].seq, rows[i]});
+    for (std::size_t i = items.size(); i > rows.size(); --i) newest_->give_back(items[i - 1]);
+    batch.last_seq = batch.rows.back().seq;
+  }
+  batch.is_end = newest_->empty() || is_over();
+  if (batch.is_end) batch.pending = 0;
+  co_return batch;
 }
 
 // --- Batches -------------------------------------------------------------------------------------
@@ -291,6 +458,7 @@ std::size_t ChangesFeed::State::batch_rows() const {
 ChangesBatch ChangesFeed::State::end() {
   ChangesBatch batch;
   batch.is_end = true;
+  batch.pending = 0;
   batch.last_seq = position_.id();
   return batch;
 }
@@ -314,6 +482,7 @@ std::optional<ChangesBatch> ChangesFeed::State::batch_of(Outcome outcome) {
     batch.is_caught_up =
         options_.feed == FeedKind::continuous && !std::exchange(was_caught_up_, true);
   }
+  if (batch.is_end) batch.pending = outcome.pending;
   if (!batch.rows.empty()) last_row_ = last_batch_ = source_.environment().now();
   if (batch.rows.empty() && !batch.is_end && !batch.is_caught_up) return std::nullopt;
   return batch;
@@ -374,6 +543,9 @@ bool ChangesFeed::State::has_given_up(Errc code) {
 
 Task<Result<ChangesBatch>> ChangesFeed::State::next() {
   if (waits() && !waiter_.is_watching()) HG_CO_CHECK(waiter_.watch(interest()));
+  if (options_.request_plus && !has_begun_ && options_.feed != FeedKind::continuous)
+    HG_CO_CHECK(co_await await_written());
+  if (options_.is_descending) co_return co_await next_newest();
   while (!is_over()) {
     if (is_up_to_date()) {
       if (auto batch = due()) co_return *std::move(batch);

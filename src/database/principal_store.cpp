@@ -146,10 +146,29 @@ Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::authenticate_know
   co_return std::move(built->principal);
 }
 
+Task<Result<std::vector<GrantOrigin>>> PrincipalStore::origins(std::string name) {
+  HG_CO_TRY(PassStart pass, co_await context_.reader.start_pass());
+  co_return co_await builder_.origins(std::move(name), std::move(pass));
+}
+
+Task<Result<Grants>> PrincipalStore::channels_of_role(std::string name) {
+  HG_CO_TRY(PassStart pass, co_await context_.reader.start_pass());
+  co_return co_await builder_.channels_of_role(std::move(name), std::move(pass));
+}
+
 Task<Result<std::vector<std::string>>> PrincipalStore::list_users(std::string from,
                                                                   std::size_t limit) {
-  const std::string prefix = PrincipalName::guest().text();
-  BaseScan scan(context_.base, context_.id, {KeyKind::principal, prefix + from, false}, kNamesPage);
+  return list(PrincipalName::user(from), limit);
+}
+
+Task<Result<std::vector<std::string>>> PrincipalStore::list_roles(std::string from,
+                                                                  std::size_t limit) {
+  return list(PrincipalName::role(from), limit);
+}
+
+Task<Result<std::vector<std::string>>> PrincipalStore::list(PrincipalName from, std::size_t limit) {
+  const std::string prefix = PrincipalName{from.kind, {}}.text();
+  BaseScan scan(context_.base, context_.id, {KeyKind::principal, from.text(), false}, kNamesPage);
   std::vector<std::string> names;
   while (names.size() < limit) {
     HG_CO_TRY(const auto item, co_await scan.next(context_.deadline()));

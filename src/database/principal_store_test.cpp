@@ -208,7 +208,7 @@ TEST_F(PrincipalStoreTest, AnUnchangedUserIsInForceWhenAcknowledged) {
 TEST_F(PrincipalStoreTest, ARoleGivesItsChannelsToThoseWhoHaveIt) {
   put_user("ann", {}, {"editor"});
   EXPECT_FALSE(user("ann")->access.can_read_channel("drafts"));
-  const auto role = env_.run(db_->principals().put_role("editor", {"drafts"}));
+  const auto role = put_role("editor", {"drafts"});
   ASSERT_TRUE(role);
   EXPECT_EQ(user("ann")->access.granted_at("drafts"), role->sequence);
   EXPECT_THAT(user("ann")->roles, ElementsAre("editor"));
@@ -221,7 +221,7 @@ TEST_F(PrincipalStoreTest, ARoleGivesItsChannelsToThoseWhoHaveIt) {
 
 TEST_F(PrincipalStoreTest, ADocumentGrantsARole) {
   put_user("ann");
-  ASSERT_TRUE(env_.run(db_->principals().put_role("editor", {"drafts"})));
+  ASSERT_TRUE(put_role("editor", {"drafts"}));
   put_ok("g", R"({"roles":{"users":"ann","roles":"role:editor"}})");
   EXPECT_EQ(user("ann")->access.granted_at("drafts"), envelope("g").sequence);
 }
@@ -311,7 +311,7 @@ TEST_F(PrincipalStoreTest, AnUnknownOutcomeIsReadBackOrTold) {
 
 TEST_F(PrincipalStoreTest, UsersAreListedInOrder) {
   for (const std::string_view name : {"dora", "ann", "carl", "bob"}) put_user(name);
-  ASSERT_TRUE(env_.run(db_->principals().put_role("editor", {})));
+  ASSERT_TRUE(put_role("editor", {}));
   ASSERT_TRUE(env_.run(db_->principals().delete_user("carl")));
   EXPECT_THAT(*env_.run(db_->principals().list_users("", 10)), ElementsAre("ann", "bob", "dora"));
   EXPECT_THAT(*env_.run(db_->principals().list_users("b", 1)), ElementsAre("bob"));
