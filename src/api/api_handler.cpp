@@ -114,8 +114,6 @@ Task<Result<void>> ApiHandler::run(ApiCall& call, const Resource& resource,
   if (!resource.is_of_server && method.needs_database) {
     HG_CO_CHECK(co_await open_database(call));
     if (port_ == ApiPort::public_port) {
-      if (call.database().config()->is_offline)
-        co_return Error{Errc::unavailable, "The database is offline"};
       HG_CO_TRY(call.reader, co_await authenticate(call));
     }
   }

@@ -236,6 +236,7 @@ Task<Result<void>> DatabaseDirectory::reconfigure(std::string name, DatabaseConf
   if (entry->state == Entry::State::closing) co_return no_such_database();
   std::optional<DatabaseLease> lease;
   if (entry->state == Entry::State::running) lease = DatabaseLease(entry);
+  if (lease) HG_CO_CHECK(co_await lease->database().prepare(config));
   HG_CO_TRY(DatabaseEntry stored, co_await catalog_.update(name, std::move(config)));
   if (!lease) {
     forget(*entry);  // the next request tries again with the new configuration

@@ -107,6 +107,9 @@ TEST_F(InspectApi, OfflineRefusesClientsAndEndsTheirFeeds) {
   const Answer refused = user(get, "/db/");
   expect_error(refused, 503, "service_unavailable");
   EXPECT_THAT(refused.at("reason"), HasSubstr("offline"));
+  constexpr std::string_view kLogin = R"({"name":"ann","password":"letmein"})";
+  expect_error(user(post, "/db/_session", kLogin), 503, "service_unavailable", "log in");
+  expect_error(user(del, "/db/_session"), 503, "service_unavailable", "log out");
   EXPECT_EQ(admin(get, "/db/").at("state"), "Offline");
   EXPECT_EQ(admin(put, "/db/a", "{}").status, 201);
   EXPECT_EQ(admin(post, "/db/_online").status, 200);

@@ -201,6 +201,29 @@ TEST_F(GrantTest, TheGuestsFeedsFollowTheConfiguration) {
   EXPECT_TRUE(follower.has_ended);
 }
 
+TEST_F(GrantTest, AChannelThatTheGuestGetsIsBackfilled) {
+  put_in("old", "news");  // 2
+  put_in("own", "open");  // 3
+  DatabaseConfig config = *db_->config();
+  config.guest = {false, {"open"}};
+  ASSERT_TRUE(env_.run(db_->reconfigure(config)));
+  Follower& follower =
+      follow(all(FeedKind::continuous), env_.run(db_->principals().guest()).value());
+  settle(milliseconds(30));
+  EXPECT_THAT(follower.take_names(), ElementsAre("own@3"));
+  config.guest.admin_channels = {"news", "open"};
+  ASSERT_TRUE(env_.run(db_->prepare(config)));      // 4
+  ASSERT_TRUE(env_.run(db_->reconfigure(config)));  // 5
+  settle(milliseconds(30));
+  EXPECT_THAT(follower.take_names(), ElementsAre("old@5:2")) << "without another write";
+  config.guest.admin_channels = {"open"};
+  ASSERT_TRUE(env_.run(db_->reconfigure(config)));
+  put_in("later", "news");
+  settle(milliseconds(30));
+  EXPECT_THAT(follower.take_names(), IsEmpty());
+  EXPECT_THAT(env_.run(db_->principals().list_users("", 10)).value(), IsEmpty());
+}
+
 // A grant of a role that does not exist gives nothing: who reads past it gets the role's channels
 // from the role's creation on, and again from each later one.
 TEST_F(GrantTest, ARoleThatIsMadeAfterItsGrantIsBackfilled) {

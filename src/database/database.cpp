@@ -59,6 +59,8 @@ Task<Result<void>> Database::start() {
   if (!space_.is_shared()) {
     HG_CO_CHECK(co_await start_cache_writer());
     HG_CO_CHECK(co_await resync_.resume());
+    // A crash may have come between the configuration and what follows from it.
+    HG_CO_CHECK(co_await principals_.regrant_guest());
   }
   expiry_.start();
   co_return Result<void>();
@@ -89,6 +91,12 @@ Task<void> Database::stop_cache_writer() {
   cache_writer_.reset();
 }
 
+Task<Result<void>> Database::prepare(DatabaseConfig config) {
+  const auto present = context_.config;
+  if (config.guest.admin_channels == present->guest.admin_channels) co_return Result<void>();
+  co_return co_await principals_.begin_guest(present->guest.admin_channels);
+}
+
 Task<Result<void>> Database::reconfigure(DatabaseConfig config) {
   while (is_reconfiguring_) co_await reconfigured_.wait_past(reconfigured_.count());
   is_reconfiguring_ = true;
@@ -112,6 +120,7 @@ Task<Result<void>> Database::apply(DatabaseConfig config) {
   // one.
   HG_CO_CHECK(co_await front_end_.raise_access_counter());
   listener_.channels_changed({ChannelId::of_principal(PrincipalName::guest().text())});
+  HG_CO_CHECK(co_await principals_.regrant_guest());
   if (same_cache(*before, *after)) co_return Result<void>();
   const bool has_cache_writer = cache_writer_ != nullptr;
   co_await stop_cache_writer();

@@ -48,6 +48,10 @@ class Database {
   /// Publishes what was written, ends the background work, gives unused sequences back.
   Task<void> stop();
 
+  /// Before DatabaseCatalog::update(): notes what a changed configuration takes the place of, so
+  /// that a crash after it loses nothing. Harmless if no change follows. Errors: unavailable,
+  /// no_space, overloaded, timeout_unknown_outcome.
+  Task<Result<void>> prepare(DatabaseConfig config);
   /// Applies a changed configuration (DatabaseCatalog::update() has stored it): takes effect for
   /// every request that begins later. Errors: invalid_argument (block_format, block_capacity or
   /// star_channel differ, sync function), unavailable (the cache writer did not start again).

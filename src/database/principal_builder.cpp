@@ -148,6 +148,13 @@ Task<Result<PrincipalBuilder::Roles>> PrincipalBuilder::read_roles(PassStart pas
   co_return roles;
 }
 
+// The configuration decides at once; its record tells since when, and follows it.
+void PrincipalBuilder::keep_configured(UserRecord& guest) const {
+  std::erase_if(guest.admin_channels, [&](const auto& grant) {
+    return !context_.config->guest.admin_channels.contains(grant.first);
+  });
+}
+
 Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart pass) {
   const PrincipalName full = PrincipalName::user(name);
   HG_CO_TRY(const PrincipalRecords::Stored stored, co_await records_.load(full));
@@ -155,9 +162,11 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   if (!stored.is_live()) co_return Error{Errc::not_found, "no such user"};
   HG_CO_TRY(UserRecord user, decode_user(stored.envelope.record));
 
+  if (full.is_guest()) keep_configured(user);
+
   auto principal = std::make_shared<Principal>();
   principal->name = std::move(name);
-  principal->sequence = stored.envelope.sequence;
+  if (!full.is_guest()) principal->sequence = stored.envelope.sequence;
   principal->sessions_since = user.sessions_since;
   principal->hidden_channels.push_back(ChannelId::of_principal(full.text()));
   HG_CO_TRY(auto granted, co_await read_grants(pass, principal->hidden_channels));

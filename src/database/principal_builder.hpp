@@ -41,6 +41,7 @@ class PrincipalBuilder {
   PrincipalBuilder(DatabaseContext& context, PrincipalRecords& records)
       : context_(context), records_(records) {}
 
+  /// The empty name: the guest, if it has a record.
   /// Errors: not_found (no such user), unavailable, rolled_back, corrupted.
   Task<Result<BuiltPrincipal>> build(std::string name, PassStart pass);
   /// All ways by which the user holds channels, `!` left out; a role that does not exist gives
@@ -49,8 +50,8 @@ class PrincipalBuilder {
   /// What a role gives: its own channels and those that documents grant to it.
   /// Errors: not_found (no such role), unavailable, rolled_back, corrupted.
   Task<Result<Grants>> channels_of_role(std::string name, PassStart pass);
-  /// The guest as configured. Never suspends. Its hidden channel is announced when the
-  /// configuration changes.
+  /// The guest as configured, its channels granted from the beginning. Never suspends. Its hidden
+  /// channel is announced when the configuration changes.
   std::shared_ptr<const Principal> guest() const;
 
  private:
@@ -60,6 +61,7 @@ class PrincipalBuilder {
     bool is_provisional = false;
     DocumentGrants all() const;
   };
+  void keep_configured(UserRecord& guest) const;
   bool is_audited(const PassStart& pass, const PrincipalName& name,
                   const PrincipalRecords::Stored& stored) const;
   Task<Result<std::vector<Granted>>> read_grants(PassStart pass, std::vector<ChannelId> channels);

@@ -89,7 +89,7 @@ void PrincipalStore::remember(const std::string& name, Validity validity, BuiltP
 
 Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::load(std::string name,
                                                                     PassStart pass) {
-  if (name.empty()) co_return co_await guest();
+  if (name.empty()) co_return co_await load_guest(std::move(pass));
   HG_CO_TRY(BuiltPrincipal built, co_await find(std::move(name), std::move(pass)));
   if (built.is_disabled) co_return Error{Errc::unauthorized, "the user is disabled"};
   co_return std::move(built.principal);
@@ -120,6 +120,14 @@ Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::inspect(std::stri
 Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::guest() {
   if (context_.config->guest.is_disabled) co_return Error{Errc::unauthorized, "Login required"};
   co_return builder_.guest();
+}
+
+Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::load_guest(PassStart pass) {
+  if (context_.config->guest.is_disabled) co_return Error{Errc::unauthorized, "Login required"};
+  auto built = co_await find({}, std::move(pass));
+  if (built) co_return std::move(built->principal);
+  if (built.error().code != Errc::not_found) co_return std::move(built).error();
+  co_return builder_.guest();  // its channels have never been changed
 }
 
 Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::authenticate(std::string name,
@@ -174,7 +182,8 @@ Task<Result<std::vector<std::string>>> PrincipalStore::list(PrincipalName from, 
     HG_CO_TRY(const auto item, co_await scan.next(context_.deadline()));
     if (!item || !item->name.starts_with(prefix)) break;
     HG_CO_TRY(const auto envelope, PrincipalEnvelope::decode(item->bytes));
-    if (!envelope.is_deleted) names.push_back(item->name.substr(prefix.size()));
+    if (!envelope.is_deleted && item->name != prefix)
+      names.push_back(item->name.substr(prefix.size()));
   }
   co_return names;
 }

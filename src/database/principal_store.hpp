@@ -86,8 +86,15 @@ class PrincipalStore {
   /// older one, and makes it if the token may. Errors: unauthorized "Invalid login" (no such user,
   /// a disabled one), and those of put_user().
   Task<Result<std::shared_ptr<const Principal>>> sign_in(TokenClaims claims);
-  /// For requests without credentials. Errors: unauthorized "Login required" (disabled).
+  /// For requests without credentials: reads nothing, and so tells not since when the guest has
+  /// its channels; load() does. Errors: unauthorized "Login required" (disabled).
   Task<Result<std::shared_ptr<const Principal>>> guest();
+  /// Makes the record of the guest's grants, if there is none, with the `channels` of before its
+  /// first change. Errors: as put_user().
+  Task<Result<void>> begin_guest(std::set<std::string> channels);
+  /// Brings that record to the present configuration: what is new is granted by this write. Nothing
+  /// without a record. Errors: as put_user().
+  Task<Result<void>> regrant_guest();
 
   /// Makes or changes a user. `must_be_new`: an existing one is `exists`.
   /// Errors: invalid_argument (name, password, channel or role names), exists, unavailable,
@@ -139,6 +146,7 @@ class PrincipalStore {
 
   Task<Result<BuiltPrincipal>> find(std::string name, PassStart pass);
   Task<Result<BuiltPrincipal>> lead(std::string name, PassStart pass);
+  Task<Result<std::shared_ptr<const Principal>>> load_guest(PassStart pass);
   Task<Result<BuiltPrincipal>> find_now(std::string name);
   Task<Result<std::vector<std::string>>> list(PrincipalName from, std::size_t limit);
   void remember(const std::string& name, Validity validity, BuiltPrincipal built);

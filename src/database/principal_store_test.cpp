@@ -268,6 +268,19 @@ TEST_F(PrincipalStoreTest, TheGuestIsAsConfigured) {
   EXPECT_EQ(guest->access.granted_at("open"), Sequence(1));
 }
 
+TEST_F(PrincipalStoreTest, AGuestsGrantIsMadeUpForAfterACrash) {
+  DatabaseConfig config = *db_->config();
+  config.guest = {false, {"news"}};
+  ASSERT_TRUE(env_.run(db_->prepare(config)));
+  ASSERT_TRUE(env_.run(catalog_.update("db", config)));
+  reopen(false);
+  const PassStart pass = env_.run(db_->cache_reader().start_pass()).value();
+  const auto guest = env_.run(db_->principals().load("", pass)).value();
+  const auto granted = guest->access.granted_at("news");
+  ASSERT_TRUE(granted);
+  EXPECT_GT(*granted, Sequence(1)) << "who has read on before gets the backfill";
+}
+
 // sync_gateway PR 7316: concurrent updates of one user lose no number.
 TEST_F(PrincipalStoreTest, ConcurrentUpdatesOfOneUserLeaveNoGap) {
   put_user("ann");

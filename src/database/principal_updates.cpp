@@ -7,6 +7,8 @@ namespace headgate {
 namespace {
 
 constexpr std::size_t kMaxEmailBytes = 254;
+/// Of a guest's first channels.
+constexpr Sequence kCreation{1};
 
 Error wrong(std::string what) {
   return {Errc::invalid_argument, std::move(what)};
@@ -160,6 +162,26 @@ Changed changed_role(const RoleChange& change, const Stored& present, Sequence a
   return new_record(encode(after));
 }
 
+/// The first record of the guest: what it had so far was there since the database was made.
+Changed first_guest(const std::set<std::string>& channels, const Stored& present, Sequence at) {
+  if (present.is_live()) return unchanged();
+  UserRecord guest;
+  guest.admin_channels = regrant({}, channels, kCreation);
+  guest.sequence = at;
+  return new_record(encode(guest));
+}
+
+Changed changed_guest(const std::set<std::string>& channels, const Stored& present, Sequence at) {
+  if (!present.is_live()) return unchanged();
+  HG_TRY(const UserRecord before, decode_user(present.envelope.record));
+  UserRecord after = before;
+  after.admin_channels = regrant(before.admin_channels, channels, at);
+  if (after == before) return unchanged();
+  end_grants(after.past_channels, before.admin_channels, after.admin_channels, at);
+  after.sequence = at;
+  return new_record(encode(after));
+}
+
 Changed deleted_user(const Stored& present, Sequence) {
   if (!present.is_live()) return Error{Errc::not_found, "no such user"};
   return new_record({}, true);
@@ -290,6 +312,23 @@ Task<Result<UserRecord>> PrincipalStore::get_user(std::string name) {
   HG_CO_TRY(const auto stored, co_await records_.load(PrincipalName::user(name)));
   if (!stored.is_live()) co_return Error{Errc::not_found, "no such user"};
   co_return decode_user(stored.envelope.record);
+}
+
+Task<Result<void>> PrincipalStore::begin_guest(std::set<std::string> channels) {
+  HG_CO_CHECK(co_await records_.write(
+      PrincipalName::guest(), [channels = std::move(channels)](const Stored& present, Sequence at) {
+        return first_guest(channels, present, at);
+      }));
+  co_return Result<void>();
+}
+
+Task<Result<void>> PrincipalStore::regrant_guest() {
+  HG_CO_CHECK(co_await records_.write(
+      PrincipalName::guest(),
+      [channels = context_.config->guest.admin_channels](const Stored& present, Sequence at) {
+        return changed_guest(channels, present, at);
+      }));
+  co_return Result<void>();
 }
 
 Task<Result<UserWrite>> PrincipalStore::put_role(std::string name, RoleUpdate update,
