@@ -66,8 +66,15 @@ Task<Result<void>> CacheAudit::begin_epoch(Cause cause) {
 Task<Result<FeedPositions>> CacheAudit::begin(StableSequence::Found found) {
   const StableRecord& record = context_.stable.record();
   heads_.reset();
-  const Cause why = cause();
-  if (!context_.d.space.is_shared() || !why.any()) co_return record.checkpoint;
+  if (!context_.d.space.is_shared()) co_return record.checkpoint;
+  Cause why = cause();
+  if (why.is_new) {
+    // What was written before anything was published may have been lost under histories that
+    // nobody remembers.
+    HG_CO_TRY(const Sequence drawn, co_await context_.d.allocator.read_highest());
+    if (drawn > Sequence(1)) why = {.has_base_changed = true, .has_cache_changed = true};
+  }
+  if (!why.any()) co_return record.checkpoint;
 
   HG_CO_CHECK(co_await begin_epoch(why));
   // D: a larger stable may have been published than anybody remembers. No number of the earlier
@@ -132,11 +139,23 @@ bool CacheAudit::is_settled_to_stable() const {
       });
 }
 
+// Nothing is left that the feed had when the audit came to its end. Also above stable: a client may
+// have been sent a newer revision from where the cache has lost it, and must not be sent an older
+// one that is still there (I2).
+bool CacheAudit::is_settled_to_heads() const {
+  return std::none_of(context_.pending.by_place().begin(), context_.pending.by_place().end(),
+                      [&](const auto& place_and_entry) {
+                        const auto& [partition, position] = place_and_entry.first;
+                        return position <= heads_->at(partition.value()).position;
+                      });
+}
+
 Task<Result<bool>> CacheAudit::try_finish() {
   if (!heads_) {
     HG_CO_TRY(heads_, co_await context_.feed->heads(context_.deadline()));
   }
   if (!has_read(*context_.feed, *heads_) || !is_settled_to_stable()) co_return false;
+  if (HG_RULE("R13 early") && !is_settled_to_heads()) co_return false;
   if (HG_RULE("R12")) {
     HG_CO_TRY(const bool is_closed, co_await close_to_stable());
     HG_CO_TRY(const bool is_true, co_await look_above_stable());

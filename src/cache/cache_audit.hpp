@@ -43,6 +43,7 @@ class CacheAudit {
   Task<Result<void>> begin_epoch(Cause cause);
   Task<Result<FeedPositions>> surviving(FeedPositions positions);
   bool is_settled_to_stable() const;
+  bool is_settled_to_heads() const;
   Task<Result<bool>> close_to_stable();
   Task<Result<bool>> look_above_stable();
   void report(const Cause& cause) const;

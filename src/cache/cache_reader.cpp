@@ -33,6 +33,22 @@ Membership membership(const CacheEntry& entry, const ChannelId& channel) {
   return Membership::none;
 }
 
+/// Whether a page ends before an entry above stable: after `most` of them (R17b), but not before
+/// what the client has seen. Late entries may have come in between, hardly so many again.
+class EarlyLimit {
+ public:
+  EarlyLimit(std::size_t most, Sequence seen) : most_(most), seen_(seen) {}
+  bool is_reached_by(Sequence sequence) {
+    if (seen_ == kNoSequence) return false;
+    return ++met_ > most_ && (sequence > seen_ || met_ > 2 * most_ || !HG_RULE("R17b seen"));
+  }
+
+ private:
+  const std::size_t most_;
+  const Sequence seen_;
+  std::size_t met_ = 0;
+};
+
 // Keeps of each document its newest entry. Entries are ascending.
 void keep_newest(std::vector<ChannelEntry>& entries) {
   std::unordered_set<std::string_view> seen;
@@ -188,7 +204,8 @@ Task<Result<PassStart>> CacheReader::State::try_read_start() {
   const auto replies = co_await space_.bucket.get_many(keys, space_.deadline());
   if (!replies[0].ok()) co_return replies[0].status;
   if (!replies[1].ok() && replies[1].status != Errc::not_found) co_return replies[1].status;
-  if (replies.size() > 2) allocator_.observe(replies[2]);
+  // Without a bound a pass might miss what is above stable: rights built by it would not be whole.
+  if (replies.size() > 2 && !replies[2].ok()) co_return replies[2].status;
   if (replies[0].bytes != stable_bytes_ || !record_) {
     HG_CO_TRY(auto record, StableRecord::decode(replies[0].bytes));
     if (record_ && record.cache_histories != record_->cache_histories && HG_RULE("B5")) forget();
@@ -199,8 +216,11 @@ Task<Result<PassStart>> CacheReader::State::try_read_start() {
     stable_bytes_ = replies[0].bytes;
     record_ = std::make_shared<const StableRecord>(std::move(record));
   }
-  if (!is_current(replies[0], keys[0], *record_) || !is_current(replies[1], keys[1], *record_))
-    co_return Error{Errc::unavailable, "the cache is being checked after a failover"};
+  for (std::size_t i = 0; i < replies.size(); ++i)
+    if (!is_current(replies[i], keys[i], *record_))
+      co_return Error{Errc::unavailable, "the cache is being checked after a failover"};
+  // Of a record's history the counter is above every earlier epoch's numbers.
+  if (replies.size() > 2) allocator_.observe(replies[2], replies[2].history);
   if (record_->dead_ranges_version != dead_.version)
     HG_CO_CHECK(co_await load_dead_ranges(record_->dead_ranges_version));
   co_return PassStart{record_->stable, replies[1].number, record_, number};
@@ -398,20 +418,22 @@ Task<Result<ChannelPage>> CacheReader::State::read_channel(PassStart pass, ReadM
                                                            ChannelQuery query,
                                                            ChannelPointer channel,
                                                            std::size_t limit) {
-  HG_CO_TRY(auto raw,
-            co_await read_blocks(channel, pass_for(pass, query.channel), query.since, limit));
+  // What lies between stable and `since` counts for max_early, too.
+  const Sequence from = std::min(query.since, pass.stable);
+  HG_CO_TRY(auto raw, co_await read_blocks(channel, pass_for(pass, query.channel), from, limit));
   account(query.channel, *channel);
   Sequence complete_to = raw.complete_to;
   std::vector<Sequence> sequences;
-  std::size_t early = 0;
+  EarlyLimit early(space_.settings.max_early, std::max(query.seen, query.since));
   for (const BlockEntry& entry : raw.entries) {
     const bool is_early = entry.sequence > pass.stable;
     if (is_early && mode == ReadMode::stable) break;
     // At or below stable a page may end anywhere; above it only at max_early (R17b).
-    if (is_early ? ++early > space_.settings.max_early : sequences.size() >= limit) {
+    if (is_early ? early.is_reached_by(entry.sequence) : sequences.size() >= limit) {
       complete_to = entry.sequence.previous();
       break;
     }
+    if (entry.sequence <= query.since) continue;
     if (sequences.empty() || sequences.back() != entry.sequence)
       sequences.push_back(entry.sequence);
   }
@@ -428,8 +450,8 @@ Task<Result<ChannelPage>> CacheReader::State::read_documents(PassStart pass, Rea
       mode == ReadMode::stable ? pass.stable : std::max(pass.stable, allocator_.highest());
   ChannelPage page;
   page.complete_to = mode == ReadMode::stable ? pass.stable : kNoSequence;
-  std::size_t early = 0;
-  for (Sequence from = query.since.next(); from <= last;) {
+  EarlyLimit early(space_.settings.max_early, std::max(query.seen, query.since));
+  for (Sequence from = std::min(query.since, pass.stable).next(); from <= last;) {
     const Sequence to(std::min(last.value(), from.value() + kScanStep - 1));
     std::vector<Sequence> sequences;
     for (Sequence s = from; s <= to; s = s.next())
@@ -437,19 +459,20 @@ Task<Result<ChannelPage>> CacheReader::State::read_documents(PassStart pass, Rea
     HG_CO_TRY(const auto documents, co_await documents_.get(sequences, pass.record));
     for (std::size_t i = 0; i < sequences.size(); ++i) {
       const bool is_early = sequences[i] > pass.stable;
+      const bool is_wanted = sequences[i] > query.since;
       if (!documents[i]) {
         if (!is_early && HG_RULE("R16"))
           co_return Error{Errc::rolled_back, "a stable sequence has no document"};
-        if (!page.awaited) page.awaited = sequences[i];
+        if (is_wanted && !page.awaited) page.awaited = sequences[i];
         continue;
       }
       if (documents[i]->is_dead || documents[i]->entry.is_principal()) continue;
-      if (is_early ? ++early > space_.settings.max_early : page.entries.size() >= limit) {
+      if (is_early ? early.is_reached_by(sequences[i]) : page.entries.size() >= limit) {
         page.complete_to = sequences[i].previous();
         keep_newest(page.entries);
         co_return page;
       }
-      page.entries.push_back({sequences[i], false, documents[i]});
+      if (is_wanted) page.entries.push_back({sequences[i], false, documents[i]});
     }
     from = to.next();
   }

@@ -53,6 +53,10 @@ struct PassStart {
 struct ChannelQuery {
   ChannelId channel;
   Sequence since;  ///< exclusive
+  /// The client has seen entries up to here: a page that goes above stable does not end before it
+  /// (R17b: else an older revision may follow a newer one). 0: none above `since`; kNoSequence: a
+  /// page has all there is above stable.
+  Sequence seen = {};
 };
 
 /// Reader of one database's channel cache on one node, shared by all its feeds: what many passes

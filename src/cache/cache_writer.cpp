@@ -346,6 +346,8 @@ Task<Result<void>> CacheWriter::State::compare_histories() {
   if (is_other(context_.d.base.histories(), context_.base_histories) ||
       is_other(context_.d.space.bucket.histories(), *context_.cache_histories))
     co_return Error{Errc::rolled_back, "a history has changed"};
+  if (!context_.stable.is_of_this_generation())
+    co_return Error{Errc::rolled_back, "the cache was emptied"};
   if (env_.now() - last_compared_ < context_.d.space.settings.poll) co_return Result<void>();
   co_return co_await pass_barriers();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/channels_to_wake.hpp"
 
+#include <algorithm>
 #include <set>
 
 namespace headgate {
@@ -19,8 +20,8 @@ std::vector<ChannelId> channels_of(const CacheEntry& entry) {
 
 void ChannelsToWake::remember(const FeedRecord& record, Sequence stable) {
   if (above_.size() >= kWritesRemembered) {
+    forgotten_to_ = std::max(forgotten_to_, above_.rbegin()->first);
     above_.clear();
-    has_forgotten_ = true;
   }
   if (record.entry.sequence > stable) above_[record.entry.sequence] = channels_of(record.entry);
   for (const RecentSequence& earlier : record.recent) {
@@ -37,8 +38,9 @@ std::vector<ChannelId> ChannelsToWake::take(Sequence stable) {
   const auto end = above_.upper_bound(stable);
   for (auto it = above_.begin(); it != end; it = above_.erase(it))
     changed.insert(it->second.begin(), it->second.end());
-  if (has_forgotten_) changed.clear();
-  has_forgotten_ = false;
+  if (is_all_ || forgotten_to_ != Sequence()) changed.clear();
+  is_all_ = false;
+  if (forgotten_to_ <= stable) forgotten_to_ = Sequence();
   return {changed.begin(), changed.end()};
 }
 

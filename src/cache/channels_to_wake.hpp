@@ -16,16 +16,14 @@ class ChannelsToWake {
   void remember(const FeedRecord& record, Sequence stable);
   /// Channels with entries at or below `stable`, which are forgotten; empty: any, or none.
   std::vector<ChannelId> take(Sequence stable);
-  /// The next take() means any channel.
-  void wake_all() {
-    above_.clear();
-    has_forgotten_ = true;
-  }
+  /// The next take() means any channel; what lies above its stable is remembered all the same.
+  void wake_all() { is_all_ = true; }
   void clear() { above_.clear(); }
 
  private:
   std::map<Sequence, std::vector<ChannelId>> above_;
-  bool has_forgotten_ = false;
+  Sequence forgotten_to_;  // until stable has passed it, every take() means any channel; 0: none
+  bool is_all_ = false;
 };
 
 }  // namespace headgate

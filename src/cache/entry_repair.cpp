@@ -59,7 +59,7 @@ Task<Result<void>> EntryRepair::look_at(EntryPlace place, const KnownDocuments& 
                                         std::vector<EntryPlace>& repairs) {
   const PendingEntry& pending = context_.pending.at(place);
   Judgement judgement = judge(pending, documents, context_for(pending));
-  HG_CO_CHECK(co_await search_blocks(place, judgement));
+  HG_CO_CHECK(co_await search_blocks(place, documents, judgement));
   bool can_go_on = judgement.verdict != Verdict::wait;
   if (can_go_on) {
     HG_CO_TRY(can_go_on, co_await bury_each(std::move(judgement.absent)));
@@ -137,30 +137,44 @@ JudgementContext EntryRepair::context_for(const PendingEntry& pending) const {
 }
 
 // R13, C1: what was complete may have lost its block entries. At or below stable they are not made
-// again: readers have passed there.
-Task<Result<void>> EntryRepair::search_blocks(EntryPlace place, Judgement& judgement) {
+// again: readers have passed there. Above stable the write's own entries are made again; those of
+// its earlier numbers, which are no longer on the feed, move to a fresh one.
+Task<Result<void>> EntryRepair::search_blocks(EntryPlace place, const KnownDocuments& documents,
+                                              Judgement& judgement) {
   const PendingEntry& pending = context_.pending.at(place);
-  if (!context_.blocks || judgement.verdict != Verdict::settled) co_return Result<void>();
+  const bool is_settled = judgement.verdict == Verdict::settled;
+  if (!context_.blocks || (!is_settled && judgement.verdict != Verdict::repair))
+    co_return Result<void>();
   BlockSearch& blocks = *context_.blocks;
   const Sequence stable = context_.accounting.stable();
   const FeedRecord record = pending.record;
   const auto is_in_doubt = [&](Sequence sequence) {
     return sequence > context_.checked_to() && sequence <= stable;
   };
-  if (is_in_doubt(record.entry.sequence)) {
+  const auto is_of_another_epoch = [&](Sequence sequence) {
+    const auto document = documents.find(sequence);
+    return document != documents.end() && document->second->epoch != context_.d.allocator.epoch() &&
+           HG_RULE("R7 block");
+  };
+  if (is_settled && is_in_doubt(record.entry.sequence)) {
     HG_CO_TRY(const bool is_found,
               co_await blocks.all_contain(channels_of(record.entry), record.entry.sequence));
     if (!is_found) judgement.verdict = Verdict::resequence;
   }
   for (const RecentSequence& earlier : record.recent) {
-    if (!has_marks(earlier) || !is_in_doubt(earlier.sequence)) continue;
+    if (!has_marks(earlier)) continue;
+    if (!is_in_doubt(earlier.sequence) && !is_of_another_epoch(earlier.sequence)) continue;
     HG_CO_TRY(const bool is_found,
               co_await blocks.all_contain(channels_of(earlier), earlier.sequence));
     if (is_found) continue;
     judgement.verdict = Verdict::resequence;
     judgement.unlisted.push_back(earlier.sequence);
   }
-  if (judgement.verdict == Verdict::resequence) HG_PROBE("C1 block entry lost");
+  if (judgement.verdict != Verdict::resequence) co_return Result<void>();
+  HG_PROBE("C1 block entry lost");
+  // Instead of being repaired, the number is closed.
+  if (!is_settled && !documents.contains(record.entry.sequence))
+    judgement.absent.push_back(record.entry.sequence);
   co_return Result<void>();
 }
 

@@ -25,7 +25,8 @@ class EntryRepair {
   Task<Result<KnownDocuments>> load_documents(const std::vector<EntryPlace>& places);
   Task<Result<void>> read_documents(std::vector<Sequence> sequences, KnownDocuments& into);
   JudgementContext context_for(const PendingEntry& pending) const;
-  Task<Result<void>> search_blocks(EntryPlace place, Judgement& judgement);
+  Task<Result<void>> search_blocks(EntryPlace place, const KnownDocuments& documents,
+                                   Judgement& judgement);
   Task<Result<bool>> bury_each(std::vector<Sequence> sequences);
   Task<Result<void>> repair(std::vector<EntryPlace> places);
   Task<Result<void>> leave_number(EntryPlace place);

@@ -37,6 +37,7 @@ Task<Result<Reply>> StableSequence::load(Place& place) {
 }
 
 Task<Result<StableSequence::Loaded>> StableSequence::load_both() {
+  generation_ = space_.generation;
   copy_.emplace(space_, base_, stable_copy_key(space_.database));
   published_.emplace(space_, space_.bucket, space_.stable_key());
   buried_.emplace(space_, space_.bucket, space_.dead_ranges_key());
@@ -56,7 +57,7 @@ Task<Result<StableSequence::Loaded>> StableSequence::load_both() {
 StableRecord StableSequence::largest_of(const Loaded& loaded) const {
   StableRecord largest;
   largest.stable = largest.durable_floor = Sequence(1);
-  largest.generation = space_.generation;
+  largest.generation = generation_;
   if (loaded.copy) largest = *loaded.copy;
   std::uint64_t token = largest.token;
   const auto consider = [&](const StableRecord& other) {
@@ -98,13 +99,13 @@ Task<Result<StableSequence::Found>> StableSequence::take_over() {
   Errc last = Errc::unavailable;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     HG_CO_TRY(const Loaded loaded, co_await load_both());
-    const bool had_one = loaded.copy && loaded.copy->generation == space_.generation;
+    const bool had_one = loaded.copy && loaded.copy->generation == generation_;
     if (space_.is_shared() && !loaded.published && had_one) co_return Found{.is_emptied = true};
     record_ = largest_of(loaded);
     ++record_.token;
     StableRecord shown = record_;
     // Blocks that are opened while a cache is built anew have their floors from here (A5).
-    if (record_.generation != space_.generation) shown.stable = Sequence(1);
+    if (record_.generation != generation_) shown.stable = Sequence(1);
     // Both places carry the token: whoever was in charge before finds it in either. The copy says
     // that this generation has a record: only when that survives a failover.
     auto stored = co_await published_->record.store(shown.encode(), published_->options(space_));
@@ -114,6 +115,7 @@ Task<Result<StableSequence::Found>> StableSequence::take_over() {
     }
     if (stored) stored = co_await copy_->record.store(record_.encode(), copy_->options(space_));
     if (stored) stored = co_await take_over_dead_ranges();
+    if (stored) stored = check_generation();
     if (stored) co_return Found{.may_be_larger = may_be_larger(record_)};
     last = stored.error().code;
     // Somebody published or took over meanwhile, or a history has changed: read again and raise the
@@ -123,6 +125,12 @@ Task<Result<StableSequence::Found>> StableSequence::take_over() {
       break;
   }
   co_return Error{last, "taking over the stable record"};
+}
+
+// Whatever was decided about numbers of the emptied cache must not be said of its successor.
+Result<void> StableSequence::check_generation() const {
+  if (!is_of_this_generation()) return Error{Errc::rolled_back, "the cache was emptied"};
+  return {};
 }
 
 Error StableSequence::refused(const Error& why, const char* what) {
@@ -135,6 +143,7 @@ Task<Result<void>> StableSequence::publish(StableRecord next) {
   next.token = record_.token;
   next.dead_ranges_version = dead_.version;
   if (next == record_) co_return Result<void>();
+  HG_CO_CHECK(check_generation());
   const std::string bytes = next.encode();
   for (auto* place : {&copy_, &published_}) {
     if (place == &copy_ && !HG_RULE("R14 copy")) continue;
@@ -149,6 +158,7 @@ Task<Result<void>> StableSequence::publish(StableRecord next) {
 Task<Result<void>> StableSequence::bury(Sequence first, Sequence last) {
   DeadRanges wanted = dead_;
   wanted.bury(first, last);
+  HG_CO_CHECK(check_generation());
   const auto stored = co_await buried_->record.store(wanted.encode(), buried_->options(space_));
   if (!stored) co_return refused(stored.error(), "burying a range");
   dead_ = std::move(wanted);

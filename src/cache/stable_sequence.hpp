@@ -34,6 +34,9 @@ class StableSequence {
   /// Errors: unavailable, rolled_back, corrupted, unsupported, no_space.
   Task<Result<Found>> take_over();
 
+  /// False: the cache has been emptied and is built under another generation (C6): take over again.
+  bool is_of_this_generation() const { return generation_ == space_.generation; }
+
   /// The record as last read or published.
   const StableRecord& record() const { return record_; }
   const DeadRanges& dead_ranges() const { return dead_; }
@@ -66,6 +69,7 @@ class StableSequence {
   StableRecord largest_of(const Loaded& loaded) const;
   bool may_be_larger(const StableRecord& record) const;
   Task<Result<void>> take_over_dead_ranges();
+  Result<void> check_generation() const;
   static Error refused(const Error& why, const char* what);
 
   const CacheSpace& space_;
@@ -74,6 +78,7 @@ class StableSequence {
   std::optional<Place> copy_;
   std::optional<Place> published_;
   std::optional<Place> buried_;
+  std::uint32_t generation_ = 0;  // that of the keys
   StableRecord record_;
   DeadRanges dead_;
 };

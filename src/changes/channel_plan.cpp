@@ -88,10 +88,10 @@ bool ChannelPlan::is_visible(const ChannelId& channel) const {
   return std::binary_search(visible.begin(), visible.end(), channel);
 }
 
-std::vector<ChannelQuery> ChannelPlan::queries() const {
+std::vector<ChannelQuery> ChannelPlan::queries(Sequence seen) const {
   std::vector<ChannelQuery> queries;
   for (const Read& read : reads)
-    if (!read.is_revocation) queries.push_back({read.channel, read.since});
+    if (!read.is_revocation) queries.push_back({read.channel, read.since, seen});
   return queries;
 }
 

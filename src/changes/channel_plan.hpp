@@ -44,8 +44,9 @@ struct ChannelPlan {
   bool is_deferred = false;
 
   bool is_visible(const ChannelId& channel) const;
-  /// Of all but the lost channels, in the order of `reads`.
-  std::vector<ChannelQuery> queries() const;
+  /// What to ask the cache reader for, of all but the lost channels, in the order of `reads`;
+  /// `seen` is the position's high().
+  std::vector<ChannelQuery> queries(Sequence seen) const;
 };
 
 /// Channels that the reader has lost, of the named ones if there are any: the last time that ended

@@ -89,11 +89,12 @@ Task<Result<std::vector<ChannelPage>>> FeedPasses::read_pages(PassStart start,
                                                               const ChannelPlan& plan) {
   CacheReader& reader = source_.cache_reader();
   const std::size_t limit = position_.read_limit(source_.settings().max_early);
-  HG_CO_TRY(auto pages, co_await reader.read(start, mode_of_reading(start), plan.queries(), limit));
+  HG_CO_TRY(auto pages, co_await reader.read(start, mode_of_reading(start),
+                                             plan.queries(position_.high()), limit));
   for (const ChannelPlan::Read& read : plan.reads) {
     if (!read.is_revocation) continue;
     start.stable = read.backfill.previous();
-    std::vector<ChannelQuery> query{{read.channel, read.since}};
+    std::vector<ChannelQuery> query{{read.channel, read.since, {}}};
     HG_CO_TRY(auto lost, co_await reader.read(start, ReadMode::stable, std::move(query), limit));
     pages.push_back(std::move(lost.front()));
   }
@@ -189,7 +190,8 @@ FeedPasses::Selection FeedPasses::select(const ChannelPlan& plan, const MergedPa
         selection.left = 1;
         continue;
       }
-      if (change.sequence() > stable && ++early > early_max) {
+      if (change.sequence() > stable && ++early > early_max &&
+          change.sequence() > position_.high()) {
         HG_PROBE("R17b early entries held back");
         selection.is_full = true;
         selection.end = std::max(selection.end, ChangesPlace::ordinary(stable));
@@ -229,7 +231,11 @@ void FeedPasses::trim() {
 // What the feed waits for when it has sent all there is.
 void FeedPasses::expect(const ChannelPlan& plan, const MergedPages& merged) {
   has_awaited_ = merged.has_awaited;
-  waits_for_stable_ = position_.has_low_part() || merged.has_awaited || plan.is_deferred;
+  // A page may have ended at max_early although nothing of it was for this reader.
+  const bool is_held_back = mode_ == ReadMode::available && !merged.is_cut &&
+                            merged.bound < ChangesPlace::ordinary(kNoSequence);
+  waits_for_stable_ =
+      position_.has_low_part() || merged.has_awaited || plan.is_deferred || is_held_back;
   waiter_.watch_stable(waits_for_stable_);
   waiter_.watch_any_stable(plan.is_deferred);
 }

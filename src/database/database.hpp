@@ -36,6 +36,7 @@ class Database {
     Bucket& cache;  ///< may be the same as base
     ChangeListener& listener;
     Deployment deployment = Deployment::single_process;
+    std::uint64_t horizon_chunk = 10'000;  ///< sequences by which the horizon is raised (R6)
   };
 
   Database(Dependencies dependencies, DatabaseEntry entry);

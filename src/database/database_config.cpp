@@ -116,6 +116,8 @@ constexpr Field<Config> kFields[] = {
      }},
     {"poll_ms",
      [](const JsonView& v, Config& c) { return read_milliseconds(v, {1, 60'000}, c.poll); }},
+    {"max_early",
+     [](const JsonView& v, Config& c) { return read_number_into(v, {1, 100'000}, c.max_early); }},
 };
 
 std::uint64_t count_of(std::chrono::milliseconds duration) {
@@ -138,6 +140,7 @@ void print_cache(JsonWriter& out, const DatabaseConfig& config) {
     out.key("stable_durability").string(name_of(kStableDurabilities, *config.stable_durability));
   out.key("gap_timeout_ms").number(count_of(config.gap_timeout));
   out.key("poll_ms").number(count_of(config.poll));
+  out.key("max_early").number(std::uint64_t{config.max_early});
 }
 
 }  // namespace
@@ -188,6 +191,7 @@ CacheSettings DatabaseConfig::cache_settings() const {
   settings.has_star_channel = star_channel;
   settings.gap_timeout = gap_timeout;
   settings.poll = poll;
+  settings.max_early = max_early;
   settings.stable_durability = stable_durability;
   return settings;
 }

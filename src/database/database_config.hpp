@@ -56,6 +56,8 @@ struct DatabaseConfig {
   std::optional<StableDurability> stable_durability;
   std::chrono::milliseconds gap_timeout{1'000};
   std::chrono::milliseconds poll{250};
+  /// Entries above the stable sequence that a feed sends before it waits for stable (R17b).
+  std::uint32_t max_early = 10'000;
 
   /// Reads a JSON object; a member that is not given has its default. Strict: unknown members,
   /// wrong types and values out of range are refused with a message that names the member. The sync

@@ -34,7 +34,7 @@ std::vector<GrantSpan> lives_of(const RoleRecord& role, bool is_live) {
 /// The newest entry of each document that was met in one hidden channel.
 class HiddenChannel {
  public:
-  explicit HiddenChannel(ChannelId id) : query_{std::move(id), Sequence()} {}
+  explicit HiddenChannel(ChannelId id) : query_{std::move(id), Sequence(), kNoSequence} {}
 
   bool is_complete() const { return is_complete_; }
   bool is_provisional() const { return is_provisional_; }

@@ -90,8 +90,9 @@ class SequenceAllocator {
   Task<Result<Sequence>> read_highest();
   /// Where the counter lies, to be read together with other keys; absent: only this node counts.
   std::optional<Key> counter_key() const;
-  /// Takes over what such a read replied.
-  void observe(const Reply& counter);
+  /// Takes over what such a read replied, unless its history is neither this node's horizon's nor
+  /// `current`.
+  void observe(const Reply& counter, HistoryId current = {});
   /// A document has this number. Beyond the horizon (D) it stops the database.
   /// Errors: corrupted; as follow().
   Task<Result<void>> check(Sequence seen);

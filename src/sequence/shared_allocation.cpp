@@ -148,8 +148,9 @@ std::optional<Key> SequenceAllocator::counter_key() const {
 }
 
 // The counter of another history is no bound.
-void SequenceAllocator::observe(const Reply& counter) {
-  if (!counter.ok() || counter.history != shared_.horizon().history) return;
+void SequenceAllocator::observe(const Reply& counter, HistoryId current) {
+  if (!counter.ok()) return;
+  if (counter.history != shared_.horizon().history && counter.history != current) return;
   highest_ = std::max(highest_, Sequence(counter.number));
 }
 

@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "sim/cluster/campaign.hpp"
 #include "sim/cluster/rules.hpp"
+#include "sim/cluster/shrinker.hpp"
 
 namespace headgate {
 namespace {
@@ -24,6 +25,7 @@ constexpr std::string_view kUsage =
   --minutes M            seeds until then, beginning at --seeds or at a fresh one
   --fresh N              so many that nobody has seen; the first one is printed
   --script FILE          replays a script, for instance one of tests/regressions
+  --shorten              with --script: prints a shorter one that breaks the same promise
   --rules all|R3,R4      breaks each of these rules in turn, until a violation shows it
   --format append|indexed  --mode available|stable  --cache-writes frontend|feed
   --single               one process on an embedded store instead of a cluster
@@ -43,6 +45,7 @@ struct Arguments {
   bool is_print = false;
   bool is_fresh = false;
   bool is_verbose = false;
+  bool is_shorten = false;
 };
 
 template <class Number>
@@ -84,7 +87,9 @@ bool read_flag(std::string_view name, Arguments& arguments) {
   if (name == "--print") arguments.is_print = true;
   if (name == "--quiet") arguments.campaign.is_progress = false;
   if (name == "--verbose") arguments.is_verbose = true;
-  return name == "--single" || name == "--print" || name == "--quiet" || name == "--verbose";
+  if (name == "--shorten") arguments.is_shorten = true;
+  return name == "--single" || name == "--print" || name == "--quiet" || name == "--verbose" ||
+         name == "--shorten";
 }
 
 bool read_option(std::string_view name, std::string_view value, Arguments& arguments) {
@@ -153,6 +158,18 @@ int show(const Script& script, const Arguments& arguments) {
   return result.violation || again.log_hash != result.log_hash ? 1 : 0;
 }
 
+int shorten(const Script& script, const Arguments& arguments) {
+  const CampaignOptions& campaign = arguments.campaign;
+  const SimRunResult result = run_script(script, campaign.run);
+  if (!result.violation) {
+    fmt::print(stderr, "no promise is broken\n");
+    return 2;
+  }
+  fmt::print("{}", shrink(script, result.violation->invariant, campaign.run, campaign.shrink_events)
+                       .script.print());
+  return 0;
+}
+
 int replay(const Arguments& arguments) {
   std::ifstream file(arguments.script);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -162,7 +179,7 @@ int replay(const Arguments& arguments) {
                file ? script.error().context : "cannot be read");
     return 2;
   }
-  return show(*script, arguments);
+  return arguments.is_shorten ? shorten(*script, arguments) : show(*script, arguments);
 }
 
 // Every rule must be missed, or the checkers see too little.

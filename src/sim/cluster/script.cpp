@@ -132,6 +132,8 @@ void for_each_setting(Settings& s, Field field) {
   field("durability", s.durability);
   field("stable_durability", s.stable_durability);
   field("capacity", s.capacity);
+  field("horizon", s.horizon);
+  field("max_early", s.max_early);
   field("star_channel", s.star_channel);
   field("gap_timeout", s.gap_timeout);
   field("poll", s.poll);

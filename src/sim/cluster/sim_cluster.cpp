@@ -67,6 +67,7 @@ DatabaseConfig SimCluster::config() const {
   config.cache_writes = s.cache_writes;
   config.gap_timeout = s.gap_timeout;
   config.poll = s.poll;
+  config.max_early = s.max_early;
   if (s.stable_durability != Durability::replicated)
     config.stable_durability = StableDurability::none;
   return config;
@@ -103,7 +104,8 @@ void SimCluster::start() {
   HG_ASSERT(entry.has_value());
   site_.emplace(
       SimSite{world_, base_, cache(), *entry,
-              script_.settings.is_cluster ? Deployment::cluster : Deployment::single_process});
+              script_.settings.is_cluster ? Deployment::cluster : Deployment::single_process,
+              script_.settings.horizon});
   oracle_ = std::make_unique<Oracle>(world_, base_, cache(), entry->id, script_.settings);
   const std::uint32_t count = script_.settings.is_cluster ? script_.settings.nodes : 1;
   for (std::uint32_t n = 1; n <= count; ++n)

@@ -35,7 +35,7 @@ Task<void> SimNode::run(SimNode& node, SimProcess& process) {
   while (true) {
     process.database = std::make_unique<Database>(
         Database::Dependencies{process.environment, process.base, process.cache(), process.hub,
-                               node.site_.deployment},
+                               node.site_.deployment, node.site_.horizon_chunk},
         node.site_.entry);
     if (co_await process.database->start()) break;
     process.database.reset();

@@ -23,6 +23,7 @@ struct SimSite {
   SimStore& cache;  ///< may be `base`: one log for both
   DatabaseEntry entry;
   Deployment deployment = Deployment::cluster;
+  std::uint64_t horizon_chunk = 10'000;
 };
 
 /// One incarnation of a node: the real code on simulated buckets.
