@@ -207,6 +207,7 @@ TEST_F(GrantTest, AChannelThatTheGuestGetsIsBackfilled) {
   DatabaseConfig config = *db_->config();
   config.guest = {false, {"open"}};
   ASSERT_TRUE(env_.run(db_->reconfigure(config)));
+  settle();
   Follower& follower =
       follow(all(FeedKind::continuous), env_.run(db_->principals().guest()).value());
   settle(milliseconds(30));

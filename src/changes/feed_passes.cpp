@@ -123,7 +123,11 @@ Task<Result<FeedPasses::Selection>> FeedPasses::choose(std::size_t rows_max) {
   selection.stable = stable_ = start.stable;
   selection.is_cut = selection.is_cut || merged.is_cut;
   selection.is_complete = !merged.is_cut && merged.bound >= ChangesPlace::ordinary(start.stable);
-  expect(plan, merged);
+  has_awaited_ = merged.has_awaited;
+  is_deferred_ = plan.is_deferred;
+  // A page may have ended at max_early although nothing of it was for this reader.
+  is_held_back_ = mode_ == ReadMode::available && !merged.is_cut &&
+                  merged.bound < ChangesPlace::ordinary(kNoSequence);
   co_return selection;
 }
 
@@ -219,6 +223,7 @@ std::vector<SequenceId> FeedPasses::commit(const Selection& selection) {
   }
   position_.advance(selection.end, stable);
   trim();
+  expect();
   return ids;
 }
 
@@ -229,15 +234,10 @@ void FeedPasses::trim() {
 }
 
 // What the feed waits for when it has sent all there is.
-void FeedPasses::expect(const ChannelPlan& plan, const MergedPages& merged) {
-  has_awaited_ = merged.has_awaited;
-  // A page may have ended at max_early although nothing of it was for this reader.
-  const bool is_held_back = mode_ == ReadMode::available && !merged.is_cut &&
-                            merged.bound < ChangesPlace::ordinary(kNoSequence);
-  waits_for_stable_ =
-      position_.has_low_part() || merged.has_awaited || plan.is_deferred || is_held_back;
+void FeedPasses::expect() {
+  waits_for_stable_ = position_.has_low_part() || has_awaited_ || is_deferred_ || is_held_back_;
   waiter_.watch_stable(waits_for_stable_);
-  waiter_.watch_any_stable(plan.is_deferred);
+  waiter_.watch_any_stable(is_deferred_);
 }
 
 }  // namespace headgate

@@ -45,12 +45,12 @@ class FeedPasses {
   FeedPasses(ChangesSource& source, FeedWaiter& waiter, std::shared_ptr<const Principal> reader,
              const ChangesOptions& options);
 
-  /// One pass: at most `rows_max` changes. A waiting feed is registered before it begins, and the
-  /// waiter told what the feed waits for if it has sent all of them.
+  /// One pass: at most `rows_max` changes. A waiting feed is registered before it begins.
   /// Errors: not_found, unauthorized (the user); unavailable, timeout_unknown_outcome, corrupted,
   /// rolled_back, overloaded.
   Task<Result<Selection>> choose(std::size_t rows_max);
-  /// Counts the selection as sent: the next pass goes on after it. Returns the rows' sequence ids.
+  /// Counts the selection as sent: the next pass goes on after it, and the waiter is told what
+  /// the feed waits for if that was all. Returns the rows' sequence ids.
   std::vector<SequenceId> commit(const Selection& selection);
   /// The next pass begins at the beginning.
   void rewind() { position_ = {}; }
@@ -85,7 +85,7 @@ class FeedPasses {
   bool was_sent(const Change& change) const;
   PickedChange pick(const Change& change, const ChannelPlan& plan) const;
   bool is_wanted(const Change& change, const ChannelPlan& plan) const;
-  void expect(const ChannelPlan& plan, const MergedPages& merged);
+  void expect();
   void trim();
 
   ChangesSource& source_;
@@ -106,6 +106,8 @@ class FeedPasses {
   bool has_begun_ = false;
   bool waits_for_stable_ = false;
   bool has_awaited_ = false;
+  bool is_deferred_ = false;
+  bool is_held_back_ = false;
 };
 
 }  // namespace headgate
