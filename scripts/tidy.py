@@ -37,7 +37,7 @@ THIRD_PARTIES = [
     (r"boost/(asio|beast)\b", r"src/(net|bucket/redis)/"),
     (r"hiredis/", r"src/bucket/redis/"),
     (r"rocksdb/", r"src/bucket/rocksdb/"),
-    (r"(simdjson|rapidjson)\b", r"src/document/.*\.cpp$"),
+    (r"(simdjson|rapidjson|re2)\b", r"src/document/.*\.cpp$"),
     (r"(js/|jsapi\.h|jsfriendapi\.h|mozilla/)", r"src/access/.*\.cpp$"),
     (r"(CLI/|toml\+\+|prometheus/)", r"src/(server|cli)/"),
 ]

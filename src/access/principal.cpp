@@ -32,6 +32,37 @@ Grants read_grants(ByteReader& in) {
   return grants;
 }
 
+void write_spans(ByteWriter& out, const std::vector<GrantSpan>& spans) {
+  out.varint(spans.size());
+  for (const GrantSpan& span : spans) out.varint(span.start.value()).varint(span.end.value());
+}
+
+std::vector<GrantSpan> read_spans(ByteReader& in) {
+  std::vector<GrantSpan> spans(in.count(kMinGrantBytes));
+  for (GrantSpan& span : spans) {
+    span.start = Sequence(in.varint());
+    span.end = Sequence(in.varint());
+  }
+  return spans;
+}
+
+void write_history(ByteWriter& out, const GrantHistory& history) {
+  out.varint(history.size());
+  for (const auto& [name, spans] : history) {
+    out.text(name);
+    write_spans(out, spans);
+  }
+}
+
+GrantHistory read_history(ByteReader& in) {
+  GrantHistory history;
+  for (std::size_t left = in.count(kMinGrantBytes); left > 0 && in.ok(); --left) {
+    std::string name(in.text());
+    history.insert_or_assign(std::move(name), read_spans(in));
+  }
+  return history;
+}
+
 Result<void> check_format(std::uint8_t format, std::uint8_t known, std::string_view what) {
   if (format > known)
     return Error{Errc::unsupported, std::string(what) + " in format " + std::to_string(format)};
@@ -51,6 +82,8 @@ std::string encode(const UserRecord& user) {
   out.text(user.name).text(user.password_hash).text(user.email);
   write_grants(out, user.admin_channels);
   write_grants(out, user.admin_roles);
+  write_history(out, user.past_channels);
+  write_history(out, user.past_roles);
   if (has_sessions) out.varint(user.sessions_since.value());
   if (has_token) {
     out.varint(user.token_issued_at);
@@ -65,6 +98,8 @@ std::string encode(const RoleRecord& role) {
   out.u8(kRoleFormat).varint(role.sequence.value()).varint(role.created_at.value());
   out.text(role.name);
   write_grants(out, role.admin_channels);
+  write_history(out, role.past_channels);
+  write_spans(out, role.past_lives);
   return std::move(out).bytes();
 }
 
@@ -81,6 +116,8 @@ Result<UserRecord> decode_user(std::string_view bytes) {
   user.email = in.text();
   user.admin_channels = read_grants(in);
   user.admin_roles = read_grants(in);
+  user.past_channels = read_history(in);
+  user.past_roles = read_history(in);
   if ((flags & kSessionsFlag) != 0) user.sessions_since = Sequence(in.varint());
   if ((flags & kTokenFlag) != 0) {
     user.token_issued_at = in.varint();
@@ -99,6 +136,8 @@ Result<RoleRecord> decode_role(std::string_view bytes) {
   role.created_at = Sequence(in.varint());
   role.name = in.text();
   role.admin_channels = read_grants(in);
+  role.past_channels = read_history(in);
+  role.past_lives = read_spans(in);
   HG_CHECK(in.finish("role"));
   return role;
 }
@@ -117,6 +156,79 @@ void merge_grants(Grants& into, const Grants& more) {
     const auto [held, is_new] = into.emplace(name, at);
     if (!is_new) held->second = std::min(held->second, at);
   }
+}
+
+void add_span(std::vector<GrantSpan>& spans, GrantSpan span) {
+  spans.push_back(span);
+  if (spans.size() <= kGrantSpansMax) return;
+  spans[1].start = spans[0].start;
+  spans.erase(spans.begin());
+}
+
+void end_grants(GrantHistory& history, const Grants& before, const Grants& after, Sequence at) {
+  for (const auto& [name, since] : before)
+    if (!after.contains(name)) add_span(history[name], {since, at});
+  while (history.size() > kGrantHistoryMax) {
+    history.erase(std::ranges::min_element(
+        history, {}, [](const auto& named) { return named.second.back().end; }));
+  }
+}
+
+GrantHistory GrantTimeline::spans() const {
+  GrantHistory all = past;
+  for (const auto& [name, since] : present) all[name].push_back({since, kUnended});
+  return all;
+}
+
+namespace {
+
+GrantSpan common(const GrantSpan& a, const GrantSpan& b) {
+  return {std::max(a.start, b.start), std::min(a.end, b.end)};
+}
+
+void add_common(const std::vector<GrantSpan>& held, const RoleTimeline& role, GrantHistory& into) {
+  for (const GrantSpan& grant : held) {
+    for (const GrantSpan& life : role.lives) {
+      const GrantSpan member = common(grant, life);
+      for (const auto& [channel, spans] : role.channels) {
+        for (const GrantSpan& span : spans) {
+          const GrantSpan readable = common(member, span);
+          if (readable.start < readable.end) into[channel].push_back(readable);
+        }
+      }
+    }
+  }
+}
+
+// Joins what overlaps or touches, and keeps what has ended.
+std::vector<GrantSpan> ended(std::vector<GrantSpan> spans) {
+  std::ranges::sort(spans, {}, &GrantSpan::start);
+  std::vector<GrantSpan> joined;
+  for (const GrantSpan& span : spans) {
+    if (!joined.empty() && span.start <= joined.back().end)
+      joined.back().end = std::max(joined.back().end, span.end);
+    else
+      joined.push_back(span);
+  }
+  std::erase_if(joined, [](const GrantSpan& span) { return span.end == kUnended; });
+  return joined;
+}
+
+}  // namespace
+
+GrantHistory ended_access(const GrantTimeline& own, const GrantTimeline& held,
+                          const std::map<std::string, RoleTimeline>& roles) {
+  GrantHistory all = own.spans();
+  for (const auto& [name, spans] : held.spans()) {
+    const auto role = roles.find(name);
+    if (role != roles.end()) add_common(spans, role->second, all);
+  }
+  GrantHistory past;
+  for (auto& [channel, spans] : all) {
+    auto over = ended(std::move(spans));
+    if (!over.empty() && channel != kPublicChannel) past.emplace(channel, std::move(over));
+  }
+  return past;
 }
 
 EffectiveAccess::EffectiveAccess() : channels_{{std::string(kPublicChannel), Sequence(1)}} {}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -19,6 +20,25 @@ namespace headgate {
 /// Name of a channel or role -> sequence of the write that granted it.
 using Grants = std::map<std::string, Sequence>;
 
+/// End of what goes on.
+inline constexpr Sequence kUnended{std::numeric_limits<std::uint64_t>::max()};
+
+/// A time during which something was granted: from the write at `start` until the one at `end`.
+struct GrantSpan {
+  Sequence start;
+  Sequence end;  ///< kUnended: it still is
+
+  friend bool operator==(const GrantSpan&, const GrantSpan&) = default;
+};
+/// Name of a channel or role -> when it was granted, until it was taken away; oldest first.
+using GrantHistory = std::map<std::string, std::vector<GrantSpan>>;
+
+/// Ended spans kept of one name; beyond, the two oldest become one, and what was between them: a
+/// revocation is rather sent too often than not at all.
+inline constexpr std::size_t kGrantSpansMax = 10;
+/// Names with ended spans kept in one record; beyond, those that ended first are forgotten.
+inline constexpr std::size_t kGrantHistoryMax = 1'000;
+
 /// A user as stored (docs/key-layout.md, Principals). The guest has an empty name.
 struct UserRecord {
   std::string name;
@@ -27,7 +47,9 @@ struct UserRecord {
   bool is_disabled = false;
   Grants admin_channels;
   Grants admin_roles;  ///< without "role:"
-  Sequence sequence;   ///< of the write that stored this record
+  GrantHistory past_channels;
+  GrantHistory past_roles;
+  Sequence sequence;  ///< of the write that stored this record
   /// Of the write that last ended all sessions: a new user, password or a disabling. 0: unknown.
   Sequence sessions_since;
   /// What the newest bearer token gave that brought something new, and when that was issued
@@ -39,11 +61,13 @@ struct UserRecord {
   friend bool operator==(const UserRecord&, const UserRecord&) = default;
 };
 
-/// A role as stored.
+/// A role as stored. A deleted one is kept for what it gave: without channels, and created_at 0.
 struct RoleRecord {
   std::string name;
   Grants admin_channels;
-  Sequence sequence;    ///< of the write that stored this record
+  GrantHistory past_channels;
+  std::vector<GrantSpan> past_lives;  ///< from creation to deletion, oldest first
+  Sequence sequence;                  ///< of the write that stored this record
   Sequence created_at;  ///< of the write that made the role, anew if it had been deleted
 
   friend bool operator==(const RoleRecord&, const RoleRecord&) = default;
@@ -58,6 +82,29 @@ Result<RoleRecord> decode_role(std::string_view bytes);
 /// `names` as grants after a write at `at`: what `before` held keeps its sequence, what is new gets
 /// `at`, what is no longer named is gone.
 Grants regrant(const Grants& before, const std::set<std::string>& names, Sequence at);
+
+/// Enters into `history` what `before` held and `after` does not, as ended at `at`.
+void end_grants(GrantHistory& history, const Grants& before, const Grants& after, Sequence at);
+/// Adds a span to those of one name, within kGrantSpansMax.
+void add_span(std::vector<GrantSpan>& spans, GrantSpan span);
+
+/// What was and is granted of channels, or of roles.
+struct GrantTimeline {
+  Grants present;
+  GrantHistory past;
+
+  /// Both, by name; the present ones have no end.
+  GrantHistory spans() const;
+};
+/// A role's part in a user's past: when it existed, and what it gave then.
+struct RoleTimeline {
+  std::vector<GrantSpan> lives;  ///< the present one has no end
+  GrantHistory channels;
+};
+/// The times that ended in which a user could read a channel, from wherever it came, oldest first;
+/// what goes on without a gap has not ended. `roles` are those of `held`, by name.
+GrantHistory ended_access(const GrantTimeline& own, const GrantTimeline& held,
+                          const std::map<std::string, RoleTimeline>& roles);
 
 /// Adds `more` to `into`; what is in both keeps the lower sequence.
 void merge_grants(Grants& into, const Grants& more);

@@ -22,6 +22,8 @@ UserRecord sample_user() {
           .is_disabled = true,
           .admin_channels = {{"*", at(7)}, {"news", at(300)}},
           .admin_roles = {{"editor", at(1ull << 40)}},
+          .past_channels = {{"old", {{at(2), at(5)}, {at(8), at(1ull << 33)}}}},
+          .past_roles = {{"author", {{at(3), at(4)}}}},
           .sequence = at(~0ull),
           .sessions_since = at(77),
           .token_channels = {{"sport", at(70)}},
@@ -32,8 +34,12 @@ UserRecord sample_user() {
 TEST(PrincipalRecord, IsReadAsWritten) {
   EXPECT_EQ(*decode_user(encode(sample_user())), sample_user());
   EXPECT_EQ(*decode_user(encode(UserRecord{})), UserRecord{});
-  const RoleRecord role{
-      .name = "editor", .admin_channels = {{"a", at(1)}}, .sequence = at(9), .created_at = at(7)};
+  const RoleRecord role{.name = "editor",
+                        .admin_channels = {{"a", at(1)}},
+                        .past_channels = {{"b", {{at(2), at(3)}}}},
+                        .past_lives = {{at(1), at(4)}},
+                        .sequence = at(9),
+                        .created_at = at(7)};
   EXPECT_EQ(*decode_role(encode(role)), role);
 }
 
@@ -120,6 +126,40 @@ TEST(EffectiveAccess, AnAdminReadsAll) {
   EXPECT_TRUE(access.is_admin());
   EXPECT_TRUE(access.can_read(Channels{}));
   EXPECT_EQ(access.granted_at("x"), at(1));
+}
+
+GrantSpan span(std::uint64_t start, std::uint64_t end) {
+  return {Sequence(start), Sequence(end)};
+}
+
+TEST(EndedAccess, WhatGoesOnByAnotherWayHasNotEnded) {
+  GrantTimeline own;
+  own.past["a"] = {span(2, 5)};
+  own.past["b"] = {span(2, 5)};
+  own.present["b"] = Sequence(5);
+  own.past["c"] = {span(2, 5), span(7, 9)};
+  GrantTimeline held;
+  held.past["r"] = {span(4, 8)};
+  held.present["s"] = Sequence(3);
+  std::map<std::string, RoleTimeline> roles;
+  roles["r"] = {{span(1, 6), {Sequence(7), kUnended}}, {{"a", {span(1, 20)}}}};
+  roles["s"] = {{{Sequence(1), kUnended}}, {{"d", {{Sequence(1), kUnended}}}}};
+  const GrantHistory ended = ended_access(own, held, roles);
+  const GrantHistory expected{{"a", {span(2, 6), span(7, 8)}}, {"c", {span(2, 5), span(7, 9)}}};
+  EXPECT_EQ(ended, expected);
+}
+
+TEST(EndedAccess, HistoriesAreBounded) {
+  GrantHistory history;
+  for (std::uint64_t i = 1; i < 100; ++i)
+    end_grants(history, {{"a", Sequence(2 * i)}}, {}, Sequence(2 * i + 1));
+  ASSERT_EQ(history["a"].size(), kGrantSpansMax);
+  EXPECT_EQ(history["a"].front().start, Sequence(2)) << "the oldest are joined";
+  EXPECT_EQ(history["a"].back(), span(198, 199));
+  for (std::uint64_t i = 0; i < kGrantHistoryMax + 10; ++i)
+    end_grants(history, {{"n" + std::to_string(i), Sequence(1)}}, {}, Sequence(1'000 + i));
+  EXPECT_EQ(history.size(), kGrantHistoryMax);
+  EXPECT_FALSE(history.contains("a")) << "those that ended first are forgotten";
 }
 
 }  // namespace

@@ -21,6 +21,10 @@ Task<Result<void>> put_database_as_user(ApiCall& call);
 Task<Result<void>> delete_database(ApiCall& call);
 Task<Result<void>> get_config(ApiCall& call);
 Task<Result<void>> put_config(ApiCall& call);
+Task<Result<void>> take_offline(ApiCall& call);
+Task<Result<void>> take_online(ApiCall& call);
+Task<Result<void>> get_revs_limit(ApiCall& call);
+Task<Result<void>> put_revs_limit(ApiCall& call);
 Task<Result<void>> ensure_full_commit(ApiCall& call);
 Task<Result<void>> compact(ApiCall& call);
 
@@ -39,9 +43,19 @@ Task<Result<void>> post_user(ApiCall& call);
 Task<Result<void>> get_user(ApiCall& call);
 Task<Result<void>> put_user(ApiCall& call);
 Task<Result<void>> delete_user(ApiCall& call);
+Task<Result<void>> list_roles(ApiCall& call);
+Task<Result<void>> post_role(ApiCall& call);
 Task<Result<void>> get_role(ApiCall& call);
 Task<Result<void>> put_role(ApiCall& call);
 Task<Result<void>> delete_role(ApiCall& call);
+
+// Looking into a database.
+Task<Result<void>> get_raw(ApiCall& call);
+Task<Result<void>> dump_channel(ApiCall& call);
+Task<Result<void>> explain(ApiCall& call);
+
+Task<Result<void>> get_resync(ApiCall& call);
+Task<Result<void>> post_resync(ApiCall& call);
 
 // Documents.
 Task<Result<void>> get_document(ApiCall& call);

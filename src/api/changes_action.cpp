@@ -72,10 +72,12 @@ class Framing {
     if (!is_events() && is_sign) out.text("\n");
   }
 
-  std::string ending(const SequenceId& last_seq) const {
+  std::string ending(const SequenceId& last_seq, std::optional<std::uint64_t> pending) const {
     if (is_events()) return {};
-    if (!is_object()) return fmt::format("{{\"last_seq\":\"{}\"}}\n", last_seq.print());
-    return fmt::format("{}],\n\"last_seq\":\"{}\"}}\n", has_rows_ ? "\n" : "", last_seq.print());
+    const std::string number = pending ? fmt::format(",\"pending\":{}", *pending) : "";
+    if (!is_object()) return fmt::format("{{\"last_seq\":\"{}\"{}}}\n", last_seq.print(), number);
+    return fmt::format("{}],\n\"last_seq\":\"{}\"{}}}\n", has_rows_ ? "\n" : "", last_seq.print(),
+                       number);
   }
 
  private:
@@ -105,12 +107,13 @@ Task<Result<void>> stream(ApiCall& call, ChangesFeed& feed, Framing& framing, Ch
     call.services().statistics.feed_rows_sent += batch.rows.size();
     const bool is_end = batch.is_end;
     const SequenceId last_seq = batch.last_seq;
+    const auto pending = batch.pending;
     batch = {};
     if (!out.empty()) {
       HG_CO_CHECK(co_await exchange.write(out.take()));
     }
     if (is_end) {
-      exchange.end_stream(framing.ending(last_seq));
+      exchange.end_stream(framing.ending(last_seq, pending));
       co_return Result<void>();
     }
     HG_CO_TRY(batch, co_await feed.next());

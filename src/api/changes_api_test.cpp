@@ -63,11 +63,11 @@ TEST_F(ChangesApi, ANormalFeedIsOneRowOnEachLine) {
   const Answer all = changes("");
   EXPECT_THAT(ids(all), ElementsAre("a", "b", "c"));
   EXPECT_THAT(all.body, StartsWith("{\"results\":[\r\n{\"seq\":"));
-  EXPECT_THAT(all.body, MatchesRegex("(.|\n)*\n\\],\n\"last_seq\":\"[0-9]+\"}\n"));
+  EXPECT_THAT(all.body, MatchesRegex("(.|\n)*\n\\],\n\"last_seq\":\"[0-9]+\",\"pending\":0}\n"));
   EXPECT_EQ(all.headers.find("Content-Type"), "application/json");
   const Answer none = changes("since=" + all.at("last_seq"));
-  EXPECT_EQ(none.body,
-            fmt::format("{{\"results\":[\r\n],\n\"last_seq\":\"{}\"}}\n", all.at("last_seq")));
+  EXPECT_EQ(none.body, fmt::format("{{\"results\":[\r\n],\n\"last_seq\":\"{}\",\"pending\":0}}\n",
+                                   all.at("last_seq")));
 }
 
 TEST_F(ChangesApi, PagesEndAtTheirLastRow) {
@@ -105,10 +105,46 @@ TEST_F(ChangesApi, BadParametersAreRefused) {
        {"feed=sideways", "filter=no/such", "filter=sync_gateway/bychannel",
         "filter=sync_gateway/bychannel&channels=", "filter=sync_gateway/bychannel&channels=,",
         "limit=-1", "limit=x", "style=none", "heartbeat=x", "timeout=-5", "mode=sometimes",
-        "descending=true"})
+        "descending=true&feed=longpoll", "seq_interval=0", "filter=_doc_ids",
+        "filter=_doc_ids&doc_ids=[1]", "filter=_doc_ids&doc_ids=[", "filter=_selector",
+        "filter=_selector&selector={%22a%22:{%22$no%22:1}}", "filter=_selector&selector=x"})
     expect_error(changes(query), 400, "bad_request", query);
   expect_error(user(post, "/db/_changes", "[]"), 400, "bad_request");
   EXPECT_EQ(changes("include_docs=1&feed=&seq_interval=100").at("results", 0, "doc"), "");
+}
+
+TEST_F(ChangesApi, ByIdsAndBySelector) {
+  EXPECT_THAT(ids(changes("filter=_doc_ids&doc_ids=[%22a%22,%22hidden%22]")), ElementsAre("a"));
+  EXPECT_THAT(ids(changes("filter=_doc_ids&doc_ids=c,a")), ElementsAre("a", "c"));
+  EXPECT_THAT(
+      ids(user(post, "/db/_changes?filter=_doc_ids&feed=longpoll", R"({"doc_ids":["b","c"]})")),
+      ElementsAre("b", "c"));
+  store("d", R"({"channels":["red"],"n":2})");
+  EXPECT_THAT(ids(user(post, "/db/_changes?filter=_selector", R"({"selector":{"n":{"$gt":1}}})")),
+              ElementsAre("d"));
+  HttpClient feed = open("feed=continuous&filter=_selector&selector={%22n%22:3}");
+  EXPECT_EQ(line(feed), "") << "caught up";
+  store("e", R"({"channels":["red"],"n":3})");
+  EXPECT_EQ(id_in(line(feed)), "e");
+}
+
+TEST_F(ChangesApi, TheNewestFirst) {
+  const Answer newest = changes("descending=true&limit=2");
+  EXPECT_THAT(ids(newest), ElementsAre("c", "b"));
+  EXPECT_EQ(newest.at("last_seq"), newest.at("results", 1, "seq"));
+}
+
+TEST_F(ChangesApi, WhoeverAsksReadsWhatWasWrittenBefore) {
+  for (int i = 0; i < 20; ++i) {
+    store(fmt::format("w{}", i), R"({"channels":["red"]})");
+    const Answer page = changes("request_plus=true&mode=stable&descending=true&limit=1");
+    EXPECT_THAT(ids(page), ElementsAre(fmt::format("w{}", i)));
+  }
+}
+
+TEST_F(ChangesApi, PagesTellWhatIsPending) {
+  EXPECT_EQ(changes("limit=1").at("pending"), "2");
+  EXPECT_EQ(changes("").at("pending"), "0");
 }
 
 TEST_F(ChangesApi, ByChannel) {

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <set>
 #include <string>
 
 #include "access/channel_name.hpp"
@@ -88,9 +90,6 @@ Result<void> read_since(const Parameters& parameters, ChangesOptions& options) {
 }
 
 Result<void> read_channels(const Parameters& parameters, ChangesOptions& options) {
-  const Text filter = parameters.find("filter");
-  if (!filter || filter->empty()) return {};
-  if (*filter != "sync_gateway/bychannel") return bad("Unknown filter; try sync_gateway/bychannel");
   const std::string list = parameters.find("channels").value_or("");
   // A list of JSON (a body may bring one) is no list of names: silently empty, it would move the
   // client past what it did not see.
@@ -106,6 +105,57 @@ Result<void> read_channels(const Parameters& parameters, ChangesOptions& options
     begin = end + 1;
   }
   if (channels.empty()) return bad("Missing 'channels' filter parameter");
+  return {};
+}
+
+/// A list of JSON, or names separated by commas.
+Result<void> read_ids(const Parameters& parameters, ChangesOptions& options) {
+  const Text list = parameters.find("doc_ids");
+  if (!list) return bad("Missing 'doc_ids' filter parameter");
+  std::set<std::string, std::less<>> ids;
+  if (list->starts_with('[')) {
+    HG_CHECK(validate_json(*list));
+    for (const JsonView& element : JsonView(*list).elements()) {
+      auto id = element.as_string();
+      if (!id) return bad("doc_ids: must be a list of strings");
+      ids.insert(*std::move(id));
+    }
+  } else {
+    for (std::size_t begin = 0; begin <= list->size();) {
+      const std::size_t end = std::min(list->find(',', begin), list->size());
+      if (end > begin) ids.insert(list->substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  options.doc_ids = std::make_shared<const std::set<std::string, std::less<>>>(std::move(ids));
+  return {};
+}
+
+Result<void> read_selector(const Parameters& parameters, ChangesOptions& options) {
+  const Text text = parameters.find("selector");
+  if (!text) return bad("Missing 'selector' filter parameter");
+  HG_CHECK(validate_json(*text));
+  HG_TRY(Selector selector, Selector::parse(JsonView(*text)));
+  options.selector = std::make_shared<const Selector>(std::move(selector));
+  return {};
+}
+
+Result<void> read_filter(const Parameters& parameters, ChangesOptions& options) {
+  const std::string filter = parameters.find("filter").value_or("");
+  if (filter.empty()) return {};
+  if (filter == "sync_gateway/bychannel") return read_channels(parameters, options);
+  if (filter == "_doc_ids") return read_ids(parameters, options);
+  if (filter == "_selector") return read_selector(parameters, options);
+  return bad("Unknown filter; try sync_gateway/bychannel, _doc_ids or _selector");
+}
+
+Result<void> read_direction(const Parameters& parameters, ChangesOptions& options) {
+  options.is_descending = parameters.flag("descending");
+  if (options.is_descending && options.feed != FeedKind::normal)
+    return bad("descending: only of a normal feed");
+  // Every entry has its sequence, whatever interval is asked for: they cost nothing here.
+  HG_TRY(const auto interval, parameters.number("seq_interval"));
+  if (interval == 0u) return bad("seq_interval: must be at least 1");
   return {};
 }
 
@@ -162,14 +212,17 @@ Result<ChangesOptions> parse_changes_request(const HttpRequest& request) {
   ChangesOptions options;
   HG_CHECK(read_kinds(parameters, options));
   HG_CHECK(read_since(parameters, options));
-  HG_CHECK(read_channels(parameters, options));
-  if (parameters.flag("descending")) return bad("descending: feeds go forward only");
+  HG_CHECK(read_filter(parameters, options));
+  HG_CHECK(read_direction(parameters, options));
   HG_TRY(options.limit, parameters.number("limit"));
   if (options.limit == 0u) options.limit.reset();
   options.include_docs = parameters.flag("include_docs");
   options.attachments = parameters.flag("attachments");
   options.conflicts = parameters.flag("conflicts");
   options.active_only = parameters.flag("active_only");
+  options.request_plus = parameters.flag("request_plus");
+  options.revocations = parameters.flag("revocations");
+  options.user_entry = parameters.flag("user_entry");
   HG_TRY(options.heartbeat, read_heartbeat(parameters));
   HG_TRY(options.timeout, read_timeout(parameters));
   return options;

@@ -45,7 +45,10 @@ bool is_own_origin(const HttpHeaders& headers) {
 
 Task<Result<void>> open_database(ApiCall& call) {
   HG_CO_TRY(call.lease, co_await call.services().databases.find(call.request().path[0]));
-  if (!call.is_admin_port()) share_database(call);
+  if (call.is_admin_port()) co_return Result<void>();
+  share_database(call);
+  if (call.database().config()->is_offline)
+    co_return Error{Errc::unavailable, "The database is offline"};
   co_return Result<void>();
 }
 

@@ -9,7 +9,8 @@
 namespace headgate {
 
 /// Finds the database that the path names, and says with the answer what a page of another site
-/// may know of it. Errors: as DatabaseDirectory::find().
+/// may know of it. Errors: as DatabaseDirectory::find(); unavailable to clients of one that is
+/// offline.
 Task<Result<void>> open_database(ApiCall& call);
 
 /// The same for what belongs to no database: it is no secret, and PouchDB asks for it.

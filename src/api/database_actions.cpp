@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/actions.hpp"
+#include "api/config_changes.hpp"
 #include "api/cors.hpp"
 #include "api/parameters.hpp"
 #include "sequence/sequence_id.hpp"
@@ -27,7 +28,44 @@ void keep_fixed(DatabaseConfig& config, std::string_view body, const DatabaseCon
   if (!given.find("star_channel")) config.star_channel = present.star_channel;
 }
 
+/// Replaces the configuration by one that differs in one thing.
+Task<Result<void>> change_config(ApiCall& call, DatabaseConfig config) {
+  const std::string name = call.request().path[0];
+  HG_CO_CHECK(co_await call.services().databases.reconfigure(name, std::move(config)));
+  call.respond_json(200, std::string(kOk));
+  co_return Result<void>();
+}
+
+Task<Result<void>> set_offline(ApiCall& call, bool is_offline) {
+  DatabaseConfig config = *call.database().config();
+  config.is_offline = is_offline;
+  co_return co_await change_config(call, std::move(config));
+}
+
 }  // namespace
+
+Task<Result<void>> take_offline(ApiCall& call) {
+  return set_offline(call, true);
+}
+
+Task<Result<void>> take_online(ApiCall& call) {
+  return set_offline(call, false);
+}
+
+Task<Result<void>> get_revs_limit(ApiCall& call) {
+  call.respond_json(200, std::to_string(call.database().config()->effective_revs_limit()));
+  co_return Result<void>();
+}
+
+Task<Result<void>> put_revs_limit(ApiCall& call) {
+  std::string_view body = call.request().body;
+  while (!body.empty() && (body.back() == '\n' || body.back() == ' ')) body.remove_suffix(1);
+  HG_CO_TRY(const std::uint64_t limit, parse_number(body, "the body"));
+  DatabaseConfig config = *call.database().config();
+  config.revs_limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, UINT32_MAX));
+  HG_CO_TRY(config, DatabaseConfig::parse(config.print()));
+  co_return co_await change_config(call, std::move(config));
+}
 
 Task<Result<void>> get_database(ApiCall& call) {
   const std::string sequence = update_sequence(call.database());
@@ -39,7 +77,7 @@ Task<Result<void>> get_database(ApiCall& call) {
   out.key("compact_running").boolean(false);
   out.key("purge_seq").number(std::uint64_t{0});
   out.key("disk_format_version").number(std::uint64_t{0});
-  out.key("state").string("Online");
+  out.key("state").string(call.database().config()->is_offline ? "Offline" : "Online");
   out.key("server_uuid").string(call.services().uuid);
   out.end_object();
   call.respond_json(200, std::move(out).text());
@@ -74,11 +112,19 @@ Task<Result<void>> get_config(ApiCall& call) {
 
 Task<Result<void>> put_config(ApiCall& call) {
   HG_CO_TRY(DatabaseConfig config, DatabaseConfig::parse(call.request().body));
-  if (const auto lease = co_await call.services().databases.find(call.request().path[0]))
-    keep_fixed(config, call.request().body, *lease->database().config());
+  std::optional<DatabaseConfig> before;
+  if (const auto lease = co_await call.services().databases.find(call.request().path[0])) {
+    before = *lease->database().config();
+    keep_fixed(config, call.request().body, *before);
+  }
+  const DatabaseConfig after = config;
   HG_CO_CHECK(
       co_await call.services().databases.reconfigure(call.request().path[0], std::move(config)));
-  call.respond_json(201, std::string(kOk));
+  JsonWriter out;
+  out.begin_object().key("ok").boolean(true);
+  if (before) write_config_changes(out.key("changed"), *before, after);
+  out.end_object();
+  call.respond_json(201, std::move(out).text());
   co_return Result<void>();
 }
 

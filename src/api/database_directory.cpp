@@ -236,12 +236,15 @@ Task<Result<void>> DatabaseDirectory::reconfigure(std::string name, DatabaseConf
   if (entry->state == Entry::State::closing) co_return no_such_database();
   std::optional<DatabaseLease> lease;
   if (entry->state == Entry::State::running) lease = DatabaseLease(entry);
+  if (lease) HG_CO_CHECK(co_await lease->database().prepare(config));
   HG_CO_TRY(DatabaseEntry stored, co_await catalog_.update(name, std::move(config)));
   if (!lease) {
     forget(*entry);  // the next request tries again with the new configuration
     co_return Result<void>();
   }
+  const bool is_offline = stored.config.is_offline;
   const auto applied = co_await lease->database().reconfigure(std::move(stored.config));
+  if (applied && is_offline) lease->hub().end_feeds();
   if (applied || applied.error().code == Errc::invalid_argument) co_return applied;
   log(LogLevel::error, "database.reconfigure_failed",
       {{"database", entry->name},

@@ -57,67 +57,30 @@ Task<Result<void>> write_user(ApiCall& call, std::string name, bool must_be_new)
   co_return Result<void>();
 }
 
-Result<std::set<std::string>> channel_names(const JsonView& value) {
-  const Error bad{Errc::invalid_argument, "\"admin_channels\" must be a list of names"};
-  std::set<std::string> channels;
-  if (!value.is_array() && !value.is_null()) return bad;
-  for (const JsonView& element : value.elements()) {
-    auto channel = element.as_string();
-    if (!channel) return bad;
-    channels.insert(*std::move(channel));
-  }
-  return channels;
-}
-
-/// None: not named.
-Result<std::optional<std::set<std::string>>> channels_of_role(const JsonView& body,
-                                                              std::string_view name) {
-  std::optional<std::set<std::string>> channels;
-  for (const JsonView::Member& member : body.members()) {
-    if (member.is_named("name")) {
-      if (member.value.as_string() != name)
-        return Error{Errc::invalid_argument, "\"name\" is not the name in the URL"};
-    } else if (member.is_named("admin_channels")) {
-      HG_TRY(channels, channel_names(member.value));
-    } else if (!member.is_named("all_channels")) {
-      return Error{Errc::invalid_argument,
-                   "\"" + member.name() + "\" is not a known member of a role"};
-    }
-  }
-  return channels;
-}
-
-/// As for users, what is absent stays as it is.
-Task<Result<std::set<std::string>>> present_channels(PrincipalStore& principals, std::string name) {
-  const auto role = co_await principals.get_role(std::move(name));
-  if (!role && role.error().code != Errc::not_found) co_return role.error();
-  std::set<std::string> channels;
-  if (role)
-    for (const auto& [channel, since] : role->admin_channels) channels.insert(channel);
-  co_return channels;
-}
-
-}  // namespace
-
-Task<Result<void>> list_users(ApiCall& call) {
-  JsonWriter out;
-  out.begin_array();
-  std::string from;
-  for (;;) {
-    HG_CO_TRY(const std::vector<std::string> names,
-              co_await call.database().principals().list_users(from, kListPage));
-    for (const std::string& name : names) out.string(name);
-    if (names.size() < kListPage) break;
-    from = names.back() + '\0';
-  }
-  out.end_array();
-  call.respond_json(200, std::move(out).text());
+Task<Result<void>> write_role(ApiCall& call, std::string name, bool must_be_new) {
+  HG_CO_TRY(const JsonView body, object_of_body(call.request()));
+  HG_CO_TRY(RoleUpdate update, RoleUpdate::parse(body, name));
+  auto written =
+      co_await call.database().principals().put_role(name, std::move(update), must_be_new);
+  if (!written && written.error().code == Errc::exists)
+    co_return Error{Errc::conflict, "The role exists already"};
+  if (!written) co_return std::move(written).error();
+  respond_written(call, name, *written);
   co_return Result<void>();
 }
 
-Task<Result<void>> get_user(ApiCall& call) {
-  PrincipalStore& principals = call.database().principals();
-  HG_CO_TRY(const UserRecord user, co_await principals.get_user(name_in_path(call)));
+/// The name in a body that is sent to the list.
+Result<std::string> name_in_body(ApiCall& call) {
+  HG_TRY(const JsonView body, object_of_body(call.request()));
+  const auto named = body.find("name");
+  auto name = named ? named->as_string() : std::nullopt;
+  if (!name) return Error{Errc::invalid_argument, "name: missing"};
+  return *std::move(name);
+}
+
+Task<Result<std::string>> user_json(PrincipalStore& principals, std::string name) {
+  HG_CO_TRY(const UserRecord user, co_await principals.get_user(name));
+  HG_CO_TRY(const auto principal, co_await principals.inspect(std::move(name)));
   JsonWriter out;
   out.begin_object().key("name").string(user.name);
   write_names(out, "admin_channels", user.admin_channels);
@@ -128,10 +91,65 @@ Task<Result<void>> get_user(ApiCall& call) {
   }
   if (!user.email.empty()) out.key("email").string(user.email);
   out.key("disabled").boolean(user.is_disabled);
-  HG_CO_TRY(const auto principal, co_await principals.inspect(user.name));
   write_rights(out, *principal);
   out.end_object();
+  co_return std::move(out).text();
+}
+
+Task<Result<std::string>> role_json(PrincipalStore& principals, std::string name) {
+  HG_CO_TRY(const RoleRecord role, co_await principals.get_role(name));
+  HG_CO_TRY(const Grants channels, co_await principals.channels_of_role(std::move(name)));
+  JsonWriter out;
+  out.begin_object().key("name").string(role.name);
+  write_names(out, "admin_channels", role.admin_channels);
+  write_names(out, "all_channels", channels);
+  out.end_object();
+  co_return std::move(out).text();
+}
+
+using ListPage = Task<Result<std::vector<std::string>>> (PrincipalStore::*)(std::string,
+                                                                            std::size_t);
+using Describe = Task<Result<std::string>> (*)(PrincipalStore&, std::string);
+
+/// Names, or with `name_only=false` all of each; `limit` at most.
+Task<Result<void>> list(ApiCall& call, ListPage page, Describe describe) {
+  HG_CO_TRY(const auto limit, number_parameter(call.query(), "limit"));
+  const std::string* name_only = call.query().find("name_only");
+  const bool in_full = name_only && *name_only == "false";
+  PrincipalStore& principals = call.database().principals();
+  std::uint64_t left = limit.value_or(0) == 0 ? UINT64_MAX : *limit;
+  JsonWriter out;
+  out.begin_array();
+  for (std::string from;;) {
+    const std::size_t wanted = std::min<std::uint64_t>(left, kListPage);
+    HG_CO_TRY(const std::vector<std::string> names, co_await (principals.*page)(from, wanted));
+    for (const std::string& name : names) {
+      if (!in_full) {
+        out.string(name);
+      } else if (const auto described = co_await describe(principals, name)) {
+        out.raw(*described);
+      } else if (described.error().code != Errc::not_found) {  // deleted meanwhile
+        co_return described.error();
+      }
+    }
+    left -= names.size();
+    if (names.size() < wanted || left == 0) break;
+    from = names.back() + '\0';
+  }
+  out.end_array();
   call.respond_json(200, std::move(out).text());
+  co_return Result<void>();
+}
+
+}  // namespace
+
+Task<Result<void>> list_users(ApiCall& call) {
+  co_return co_await list(call, &PrincipalStore::list_users, user_json);
+}
+
+Task<Result<void>> get_user(ApiCall& call) {
+  HG_CO_TRY(std::string json, co_await user_json(call.database().principals(), name_in_path(call)));
+  call.respond_json(200, std::move(json));
   co_return Result<void>();
 }
 
@@ -141,11 +159,8 @@ Task<Result<void>> put_user(ApiCall& call) {
 
 Task<Result<void>> post_user(ApiCall& call) {
   if (call.request().path.size() > 2) co_return co_await write_user(call, name_in_path(call), true);
-  HG_CO_TRY(const JsonView body, object_of_body(call.request()));
-  const auto named = body.find("name");
-  auto name = named ? named->as_string() : std::nullopt;
-  if (!name) co_return Error{Errc::invalid_argument, "name: missing"};
-  co_return co_await write_user(call, *std::move(name), true);
+  HG_CO_TRY(std::string name, name_in_body(call));
+  co_return co_await write_user(call, std::move(name), true);
 }
 
 Task<Result<void>> delete_user(ApiCall& call) {
@@ -154,28 +169,24 @@ Task<Result<void>> delete_user(ApiCall& call) {
   co_return Result<void>();
 }
 
+Task<Result<void>> list_roles(ApiCall& call) {
+  co_return co_await list(call, &PrincipalStore::list_roles, role_json);
+}
+
 Task<Result<void>> get_role(ApiCall& call) {
-  HG_CO_TRY(const RoleRecord role,
-            co_await call.database().principals().get_role(name_in_path(call)));
-  JsonWriter out;
-  out.begin_object().key("name").string(role.name);
-  write_names(out, "admin_channels", role.admin_channels);
-  out.end_object();
-  call.respond_json(200, std::move(out).text());
+  HG_CO_TRY(std::string json, co_await role_json(call.database().principals(), name_in_path(call)));
+  call.respond_json(200, std::move(json));
   co_return Result<void>();
 }
 
 Task<Result<void>> put_role(ApiCall& call) {
-  HG_CO_TRY(const JsonView body, object_of_body(call.request()));
-  const std::string name = name_in_path(call);
-  PrincipalStore& principals = call.database().principals();
-  HG_CO_TRY(std::optional<std::set<std::string>> channels, channels_of_role(body, name));
-  if (!channels) {
-    HG_CO_TRY(channels, co_await present_channels(principals, name));
-  }
-  HG_CO_TRY(const UserWrite written, co_await principals.put_role(name, *std::move(channels)));
-  respond_written(call, name, written);
-  co_return Result<void>();
+  co_return co_await write_role(call, name_in_path(call), false);
+}
+
+Task<Result<void>> post_role(ApiCall& call) {
+  if (call.request().path.size() > 2) co_return co_await write_role(call, name_in_path(call), true);
+  HG_CO_TRY(std::string name, name_in_body(call));
+  co_return co_await write_role(call, std::move(name), true);
 }
 
 Task<Result<void>> delete_role(ApiCall& call) {

@@ -45,6 +45,13 @@ constexpr Method kSessionsMethods[] = {{get, get_session},
 constexpr Method kOneSessionMethods[] = {{get, get_session_of_user, kAdmins},
                                          {del, delete_session_of_user, kAdmins}};
 constexpr Method kUserSessionsMethods[] = {{del, delete_sessions_of_user, kAdmins}};
+constexpr Method kOfflineMethods[] = {{post, take_offline, kAdmins}};
+constexpr Method kOnlineMethods[] = {{post, take_online, kAdmins}};
+constexpr Method kRevsLimitMethods[] = {{get, get_revs_limit}, {put, put_revs_limit, kAdmins}};
+constexpr Method kExplainMethods[] = {{get, explain, kAdmins}};
+constexpr Method kResyncMethods[] = {{get, get_resync, kAdmins}, {post, post_resync, kAdmins}};
+constexpr Method kRawMethods[] = {{get, get_raw, kAdmins}};
+constexpr Method kDumpMethods[] = {{get, dump_channel, kAdmins}};
 constexpr Method kCommitMethods[] = {{post, ensure_full_commit}};
 constexpr Method kCompactMethods[] = {{post, compact}};
 
@@ -54,9 +61,11 @@ constexpr Method kUserMethods[] = {{get, get_user, kAdmins},
                                    {put, put_user, kAdmins},
                                    {post, post_user, kAdmins},
                                    {del, delete_user, kAdmins}};
+constexpr Method kRolesMethods[] = {{get, list_roles, kAdmins}, {post, post_role, kAdmins}};
 constexpr Method kRoleMethods[] = {{get, get_role, kAdmins},
                                    {head, get_role, kAdmins},
                                    {put, put_role, kAdmins},
+                                   {post, post_role, kAdmins},
                                    {del, delete_role, kAdmins}};
 
 constexpr Method kDocumentMethods[] = {
@@ -98,7 +107,13 @@ constexpr Named kDatabaseResources[] = {
     {"_compact", {kCompactMethods, kSmallBody}},
     {"_config", {kConfigMethods, kSmallBody * 2}},
     {"_ensure_full_commit", {kCommitMethods, kSmallBody}},
+    {"_explain", {kExplainMethods, kSmallBody}},
+    {"_offline", {kOfflineMethods, kSmallBody}},
+    {"_online", {kOnlineMethods, kSmallBody}},
+    {"_resync", {kResyncMethods, kSmallBody}},
+    {"_revs_limit", {kRevsLimitMethods, kSmallBody}},
     {"_revs_diff", {kRevsDiffMethods, kListBody}},
+    {"_role", {kRolesMethods, kSmallBody}},
     {"_session", {kSessionsMethods, kSmallBody, !kOfServer, true}},
     {"_user", {kUsersMethods, kSmallBody}},
 };
@@ -106,6 +121,8 @@ constexpr Resource kUser{kUserMethods, kSmallBody};
 constexpr Resource kOneSession{kOneSessionMethods, kSmallBody};
 constexpr Resource kUserSessions{kUserSessionsMethods, kSmallBody};
 constexpr Resource kRole{kRoleMethods, kSmallBody};
+constexpr Resource kRaw{kRawMethods, kSmallBody};
+constexpr Resource kDump{kDumpMethods, kSmallBody};
 constexpr Resource kDocument{kDocumentMethods, kDocumentBody, !kOfServer, false, true};
 constexpr Resource kAttachment{kAttachmentMethods, kAttachmentBody, !kOfServer, true};
 constexpr Resource kLocal{kLocalMethods, kSmallBody};
@@ -129,6 +146,8 @@ const Resource* find_below_database(const std::vector<std::string>& path) {
   if (path.size() == 3 && first == "_role") return &kRole;
   if (path.size() == 3 && first == "_session") return &kOneSession;
   if (path.size() == 4 && first == "_user" && path[3] == "_session") return &kUserSessions;
+  if (path.size() >= 3 && first == "_raw") return &kRaw;
+  if (path.size() == 3 && first == "_dump") return &kDump;
   return nullptr;
 }
 

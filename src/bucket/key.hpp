@@ -23,6 +23,8 @@ enum class KeyKind : std::uint8_t {
   stable_copy = 8,     ///< base bucket's copy of the stable record (R14)
   session = 9,         ///< may have a time to live
   epochs = 10,         ///< list of epochs, largest horizon, cache generation (R6, R17, C6)
+  expiry = 11,         ///< when a document expires; in the order of time
+  progress = 12,       ///< how far a long job has come
   // Cache bucket.
   block = 32,         ///< cache block of a channel
   block_record = 33,  ///< directory record of an append block

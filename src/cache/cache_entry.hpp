@@ -16,7 +16,7 @@ namespace headgate {
 /// What a revision gives to one principal; part of the principal's hidden channel (R5b).
 struct Grant {
   ChannelId principal;
-  /// What is given, in a form the cache room does not read; empty: the document stopped granting.
+  /// What is given, in a form the cache room does not read; empty: nothing.
   std::string given;
 
   friend bool operator==(const Grant&, const Grant&) = default;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,8 @@ struct ChangesBatch {
   bool is_heartbeat = false;
   /// Nothing comes after these rows: next() must not be called again.
   bool is_end = false;
+  /// With is_end: how many rows there are after these; none: unknown without reading on.
+  std::optional<std::uint64_t> pending;
   /// Where the feed stands after these rows: a safe `since`.
   SequenceId last_seq;
 };

@@ -2,15 +2,12 @@
 #include "changes/changes_feed.hpp"
 
 #include <algorithm>
-#include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "base/buggify.hpp"
-#include "changes/changes_position.hpp"
-#include "changes/channel_plan.hpp"
-#include "changes/page_merge.hpp"
+#include "changes/feed_passes.hpp"
+#include "changes/newest_changes.hpp"
 #include "changes/row_writer.hpp"
 
 namespace headgate {
@@ -23,8 +20,9 @@ constexpr milliseconds kFirstRetry{10};
 constexpr milliseconds kLongestRetry{1'000};
 // Failed passes in a row after which a normal feed gives up.
 constexpr int kAttempts = 6;
-// A feed whose channels change at each of so many looks begins again later.
-constexpr int kRegistrations = 8;
+// How long `request_plus` waits for stable.
+constexpr std::chrono::seconds kRequestPlusMax{30};
+constexpr std::uint64_t kNoLimit = UINT64_MAX;
 
 // What another pass may cure.
 bool is_passing(Errc code) {
@@ -46,37 +44,26 @@ class ChangesFeed::State {
   }
 
  private:
-  // What a pass chose of the pages it read.
-  struct Selection {
-    std::vector<PickedChange> picked;
-    ChangesPlace end;      // everything up to here was looked at
-    bool is_cut = false;   // there is more to read now
-    bool is_full = false;  // max_early: what is left waits for stable (R17b)
-  };
   // What a pass came to.
   struct Outcome {
     std::vector<ChangesRow> rows;
     bool has_more = false;
+    std::optional<std::uint64_t> pending;
   };
 
   bool waits() const { return options_.feed != FeedKind::normal; }
-  bool is_over() const { return is_interrupted_ || hub_.is_stopped(); }
+  bool is_over() const {
+    return is_interrupted_ || hub_.is_stopped() || hub_.generation() != generation_;
+  }
 
-  Task<Result<PassStart>> begin_pass();
-  void follow_epochs(const PassStart& start);
-  Task<Result<void>> load_reader(PassStart pass);
-  FeedHub::Interest interest() const;
+  Task<Result<FeedPasses::Selection>> choose();
   Task<Result<Outcome>> pass();
-  Selection select(const ChannelPlan& plan, const MergedPages& merged, Sequence stable) const;
-  ReadMode mode_of_reading(const PassStart& start) const;
-  bool was_sent(const Change& change) const;
-  void commit(const Selection& selection, Outcome& outcome, Sequence stable);
-  void trim();
-
+  Task<Result<void>> await_written();
+  Task<Result<void>> gather_newest();
+  Task<Result<ChangesBatch>> next_newest();
   std::optional<ChangesBatch> batch_of(Outcome outcome);
   std::optional<ChangesBatch> due();
   Deadline next_due() const;
-  void expect(const ChannelPlan& plan, const MergedPages& merged);
   bool is_up_to_date();
   Task<void> wait_after_failure();
   bool is_gone(Errc code) const;
@@ -86,22 +73,12 @@ class ChangesFeed::State {
 
   ChangesSource& source_;
   FeedHub& hub_;
+  std::uint64_t generation_;  // of the hub when the feed began
   ChangesOptions options_;
-  ReadMode mode_;
-  std::shared_ptr<const Principal> reader_;
-  std::vector<FeedChannel> channels_;
-  ChangesPosition position_;
-  std::unordered_map<std::string, Sequence> sent_;  // R17b: above stable, by document id
   std::optional<std::uint64_t> remaining_;
 
   // Of the last pass.
-  Epoch epoch_;
-  Sequence stable_;
-  std::uint64_t seen_ = 0;
-  bool is_registered_ = false;  // for what the reader sees now
-  bool has_begun_ = false;
-  bool has_more_ = true;  // or it failed
-  bool waits_for_stable_ = false;
+  bool has_more_ = true;             // or it failed
   milliseconds look_again_{0};       // R15b: grows while an entry is awaited
   TimePoint look_at_ = kNoDeadline;  // the next look for it
   int failures_ = 0;
@@ -112,173 +89,118 @@ class ChangesFeed::State {
   TimePoint last_row_;    // or the beginning
   TimePoint last_batch_;  // of rows, or a heartbeat
   RowWriter rows_;
+  std::optional<NewestChanges> newest_;  // of a descending feed, once all was read
   FeedWaiter waiter_;
+  FeedPasses passes_;
 };
 
 ChangesFeed::State::State(ChangesSource& source, FeedHub& hub,
                           std::shared_ptr<const Principal> reader, ChangesOptions options)
     : source_(source),
       hub_(hub),
+      generation_(hub.generation()),
       options_(std::move(options)),
-      mode_(options_.mode.value_or(source.default_mode())),
-      reader_(std::move(reader)),
-      channels_(feed_channels(reader_->access, options_.channels)),
-      position_(options_.since),
-      remaining_(options_.limit),
+      remaining_(options_.is_descending ? std::nullopt : options_.limit),
       last_row_(source.environment().now()),
       last_batch_(last_row_),
       rows_(source, hub.rows(), options_),
-      waiter_(hub) {}
-
-// --- The beginning of a pass ---------------------------------------------------------------------
-
-FeedHub::Interest ChangesFeed::State::interest() const {
-  FeedHub::Interest interest{{}, reader_->hidden_channels, mode_};
-  for (const FeedChannel& channel : channels_) interest.channels.push_back(channel.channel);
-  return interest;
-}
-
-// Users are loaded anew for every pass, after stable was read (R15, couchbase/sync_gateway#2068).
-Task<Result<void>> ChangesFeed::State::load_reader(PassStart pass) {
-  if (reader_->is_admin()) co_return Result<void>();
-  HG_CO_TRY(auto loaded, co_await source_.load_principal(reader_->name, std::move(pass)));
-  if (loaded == reader_) co_return Result<void>();
-  reader_ = std::move(loaded);
-  channels_ = feed_channels(reader_->access, options_.channels);
-  is_registered_ = is_registered_ && waiter_.interest() == interest();
-  co_return Result<void>();
-}
-
-// A waiting feed is registered for what its reader sees before the pass begins: what is written
-// from then on wakes it.
-Task<Result<PassStart>> ChangesFeed::State::begin_pass() {
-  for (int i = 0; i < kRegistrations; ++i) {
-    if (waits() && !is_registered_) {
-      HG_CO_CHECK(waiter_.watch(interest()));
-      is_registered_ = true;
-    }
-    seen_ = waiter_.signal().count();
-    HG_CO_TRY(PassStart start, co_await source_.cache_reader().start_pass());
-    HG_CO_CHECK(co_await load_reader(start));
-    if (!waits() || is_registered_) co_return start;
-  }
-  co_return Errc::unavailable;
-}
-
-// R17: a place of an older epoch, also one that this feed has come to itself, is continued from the
-// floors of those that began since.
-void ChangesFeed::State::follow_epochs(const PassStart& start) {
-  if (start.record->epoch == epoch_ || !HG_RULE("R17")) return;
-  epoch_ = start.record->epoch;
-  const Epochs& epochs = start.record->epochs;
-  const SequenceId from = epochs.resume(position_.id());
-  if (from != position_.id()) {
-    HG_PROBE("B2 token continues from the floor");
-    position_ = ChangesPosition(from);
-  }
-  position_.set_epochs(std::shared_ptr<const Epochs>(start.record, &epochs));
-}
+      waiter_(hub),
+      passes_(source, waiter_, std::move(reader), options_) {}
 
 // --- One pass ------------------------------------------------------------------------------------
 
-Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
-  HG_CO_TRY(PassStart start, co_await begin_pass());
-  if (!has_begun_ && options_.is_since_now)
-    position_ = ChangesPosition(SequenceId{Sequence(), Sequence(), start.stable});
-  has_begun_ = true;
-  follow_epochs(start);
-  position_.begin_pass(start.stable);
-  const ChannelPlan plan = plan_channels(channels_, position_, start.stable);
-  HG_CO_TRY(const auto pages, co_await source_.cache_reader().read(
-                                  start, mode_of_reading(start), plan.queries(position_.high()),
-                                  position_.read_limit(source_.settings().max_early)));
-  // R15, B1: stable was read before anything else of the pass.
-  if (!HG_RULE("B1")) {
-    HG_CO_TRY(start, co_await source_.cache_reader().start_pass());
-  }
-  const MergedPages merged = merge_pages(plan, pages);
-  Selection selection = select(plan, merged, start.stable);
+Task<Result<FeedPasses::Selection>> ChangesFeed::State::choose() {
+  auto selection = co_await passes_.choose(batch_rows());
+  if (!selection) co_return selection;
+  const auto poll = std::chrono::duration_cast<milliseconds>(source_.settings().poll);
+  const bool has_awaited = passes_.has_awaited();
+  look_again_ = has_awaited ? std::clamp(look_again_ * 2, kFirstLook, std::max(kFirstLook, poll))
+                            : milliseconds(0);
+  look_at_ = has_awaited ? source_.environment().now() + look_again_ : kNoDeadline;
+  co_return selection;
+}
 
+Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
+  HG_CO_TRY(FeedPasses::Selection selection, co_await choose());
   Outcome outcome;
-  HG_CO_TRY(const auto rows, co_await rows_.write(reader_, selection.picked));
+  HG_CO_TRY(const auto rows, co_await rows_.write(passes_.reader(), selection.picked));
   if (rows.size() < selection.picked.size()) {  // their documents are too large for one batch
+    selection.left += selection.picked.size() - rows.size();
     selection.picked.resize(rows.size());
     selection.end = selection.picked.back().change.place;
     selection.is_cut = true;
   }
-  for (const auto& row : rows) outcome.rows.push_back({{}, row});
-  commit(selection, outcome, start.stable);
-  const bool is_complete = merged.bound >= ChangesPlace::ordinary(start.stable);
-  outcome.has_more = selection.is_cut || (!is_complete && !selection.is_full);
-  stable_ = start.stable;
-  expect(plan, merged);
+  const std::vector<SequenceId> ids = passes_.commit(selection);
+  for (std::size_t i = 0; i < rows.size(); ++i) outcome.rows.push_back({ids[i], rows[i]});
+  outcome.has_more = selection.has_more();
+  outcome.pending = selection.pending();
   co_return outcome;
 }
 
-// A client that comes from mode available has seen entries above stable: what one of them
-// supersedes must not be sent any more. Nor must what a failover lost at a number of an older epoch
-// and announced again above stable.
-ReadMode ChangesFeed::State::mode_of_reading(const PassStart& start) const {
-  const Epochs& epochs = start.record->epochs;
-  const bool is_of_older_epoch =
-      !epochs.is_single() && epochs.of(position_.safe().next()) != start.record->epoch;
-  return is_of_older_epoch || position_.high() > start.stable ? ReadMode::available : mode_;
-}
+// --- Before the first pass -----------------------------------------------------------------------
 
-bool ChangesFeed::State::was_sent(const Change& change) const {
-  const auto sent = sent_.find(change.entry().doc_id.text());
-  return sent != sent_.end() && sent->second >= change.sequence() && HG_RULE("R17b");
-}
-
-ChangesFeed::State::Selection ChangesFeed::State::select(const ChannelPlan& plan,
-                                                         const MergedPages& merged,
-                                                         Sequence stable) const {
-  Selection selection;
-  const std::size_t early_max = source_.settings().max_early;
-  std::size_t early = sent_.size();
-  for (const Change& change : merged.changes) {
-    if (change.place > merged.bound) break;
-    if (mode_ == ReadMode::stable && change.sequence() > stable) break;
-    if (selection.picked.size() == batch_rows()) {
-      selection.is_cut = true;
-      return selection;
-    }
-    PickedChange picked{change, channels_left(change.entry(), plan), false};
-    picked.is_removed = !picked.left.empty() && !is_seen(change.entry(), plan);
-    const bool is_left_out =
-        options_.active_only && (picked.is_removed || change.entry().is_deleted());
-    if (!is_left_out && !was_sent(change)) {
-      if (change.sequence() > stable && ++early > early_max &&
-          change.sequence() > position_.high()) {
-        HG_PROBE("R17b early entries held back");
-        selection.is_full = true;
-        selection.end = std::max(selection.end, ChangesPlace::ordinary(stable));
-        return selection;
-      }
-      selection.picked.push_back(std::move(picked));
-    }
-    selection.end = change.place;
+// Whoever asks reads what was written before; a number that turns out unused keeps nobody
+// (sync_gateway PR 6326): stable passes it as soon as it is known.
+Task<Result<void>> ChangesFeed::State::await_written() {
+  HG_CO_TRY(const Sequence written, co_await source_.read_highest());
+  HG_CO_CHECK(waiter_.watch(passes_.interest()));
+  waiter_.watch_any_stable(true);
+  const Environment& environment = source_.environment();
+  const Deadline give_up_at = environment.now() + kRequestPlusMax;
+  while (!is_over()) {
+    const auto seen = waiter_.signal().count();
+    const auto start = co_await source_.cache_reader().start_pass();
+    if (start && start->stable >= written) co_return Result<void>();
+    if (environment.now() >= give_up_at)
+      co_return Error{Errc::unavailable, "what was written before is not stable yet"};
+    const Deadline next_look = environment.now() + source_.settings().poll;
+    co_await waiter_.signal().wait_past(seen, std::min(next_look, give_up_at));
   }
-  selection.end = merged.bound;
-  return selection;
+  co_return Result<void>();
 }
 
-// Only after the pass is the low raised and the memory trimmed (R17b).
-void ChangesFeed::State::commit(const Selection& selection, Outcome& outcome, Sequence stable) {
-  for (std::size_t i = 0; i < outcome.rows.size(); ++i) {
-    const Change& change = selection.picked[i].change;
-    position_.send(change.sequence());
-    if (change.sequence() > stable) sent_[change.entry().doc_id.text()] = change.sequence();
-    outcome.rows[i].seq = position_.id_of(change.place, stable);
+// --- The newest first ----------------------------------------------------------------------------
+
+Task<Result<void>> ChangesFeed::State::gather_newest() {
+  const std::size_t most =
+      std::min<std::uint64_t>(options_.limit.value_or(kDescendingMax), kDescendingMax);
+  NewestChanges newest(most);
+  passes_.rewind();
+  for (bool has_more = true; has_more && !is_over();) {
+    auto selection = co_await choose();
+    if (!selection) {
+      if (has_given_up(selection.error().code)) co_return std::move(selection).error();
+      co_await wait_after_failure();
+      continue;
+    }
+    failures_ = 0;
+    const std::vector<SequenceId> ids = passes_.commit(*selection);
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      newest.add(std::move(selection->picked[i]), ids[i]);
+    has_more = selection->has_more();
+    if (newest.has_dropped() && options_.limit.value_or(kNoLimit) > kDescendingMax)
+      co_return Error{Errc::invalid_argument, "descending: name a limit, there are too many"};
   }
-  position_.advance(selection.end, stable);
-  trim();
+  newest_ = std::move(newest);
+  co_return Result<void>();
 }
 
-void ChangesFeed::State::trim() {
-  if (sent_.empty()) return;
-  std::erase_if(sent_, [&](const auto& sent) { return sent.second <= position_.safe(); });
-  if (sent_.empty()) sent_ = {};
+Task<Result<ChangesBatch>> ChangesFeed::State::next_newest() {
+  if (!newest_) HG_CO_CHECK(co_await gather_newest());
+  ChangesBatch batch;
+  batch.last_seq = passes_.position();
+  const std::vector<NewestChanges::Item> items = newest_->take(batch_rows());
+  if (!items.empty()) {
+    std::vector<PickedChange> picked;
+    for (const auto& item : items) picked.push_back(item.picked);
+    HG_CO_TRY(const auto rows, co_await rows_.write(passes_.reader(), picked));
+    for (std::size_t i = 0; i < rows.size(); ++i) batch.rows.push_back({items[i].seq, rows[i]});
+    for (std::size_t i = items.size(); i > rows.size(); --i) newest_->give_back(items[i - 1]);
+    batch.last_seq = batch.rows.back().seq;
+  }
+  batch.is_end = newest_->empty() || is_over();
+  if (batch.is_end) batch.pending = 0;
+  co_return batch;
 }
 
 // --- Batches -------------------------------------------------------------------------------------
@@ -292,7 +214,8 @@ std::size_t ChangesFeed::State::batch_rows() const {
 ChangesBatch ChangesFeed::State::end() {
   ChangesBatch batch;
   batch.is_end = true;
-  batch.last_seq = position_.id();
+  batch.pending = 0;
+  batch.last_seq = passes_.position();
   return batch;
 }
 
@@ -302,7 +225,7 @@ std::optional<ChangesBatch> ChangesFeed::State::batch_of(Outcome outcome) {
   batch.rows = std::move(outcome.rows);
   // The last_seq of a cut page is that of its last row.
   const bool is_cut = outcome.has_more && !batch.rows.empty();
-  batch.last_seq = is_cut ? batch.rows.back().seq : position_.id();
+  batch.last_seq = is_cut ? batch.rows.back().seq : passes_.position();
   if (remaining_) {
     *remaining_ -= batch.rows.size();
     batch.is_end = *remaining_ == 0;
@@ -315,6 +238,7 @@ std::optional<ChangesBatch> ChangesFeed::State::batch_of(Outcome outcome) {
     batch.is_caught_up =
         options_.feed == FeedKind::continuous && !std::exchange(was_caught_up_, true);
   }
+  if (batch.is_end) batch.pending = outcome.pending;
   if (!batch.rows.empty()) last_row_ = last_batch_ = source_.environment().now();
   if (batch.rows.empty() && !batch.is_end && !batch.is_caught_up) return std::nullopt;
   return batch;
@@ -332,32 +256,16 @@ std::optional<ChangesBatch> ChangesFeed::State::due() {
   last_batch_ = source_.environment().now();
   ChangesBatch batch;
   batch.is_heartbeat = true;
-  batch.last_seq = position_.id();
+  batch.last_seq = passes_.position();
   return batch;
-}
-
-// What the feed waits for when it has sent all there is.
-void ChangesFeed::State::expect(const ChannelPlan& plan, const MergedPages& merged) {
-  // A page may have ended at max_early although nothing of it was for this reader.
-  const bool is_held_back =
-      mode_ == ReadMode::available && merged.bound < ChangesPlace::ordinary(kNoSequence);
-  waits_for_stable_ =
-      position_.has_low_part() || merged.has_awaited || plan.is_deferred || is_held_back;
-  waiter_.watch_stable(waits_for_stable_);
-  waiter_.watch_any_stable(plan.is_deferred);
-  const auto poll = std::chrono::duration_cast<milliseconds>(source_.settings().poll);
-  look_again_ = merged.has_awaited
-                    ? std::clamp(look_again_ * 2, kFirstLook, std::max(kFirstLook, poll))
-                    : milliseconds(0);
-  look_at_ = merged.has_awaited ? source_.environment().now() + look_again_ : kNoDeadline;
 }
 
 // Nothing has happened since the last pass: another one would find nothing.
 bool ChangesFeed::State::is_up_to_date() {
-  if (has_more_ || waiter_.signal().count() != seen_) return false;
+  if (has_more_ || waiter_.signal().count() != passes_.wakes_seen()) return false;
   if (source_.environment().now() >= look_at_) return false;
   // Stable may have risen before the hub was told that this feed wants to know.
-  return !waits_for_stable_ || hub_.stable() <= stable_;
+  return !passes_.waits_for_stable() || hub_.stable() <= passes_.stable();
 }
 
 Task<void> ChangesFeed::State::wait_after_failure() {
@@ -368,7 +276,7 @@ Task<void> ChangesFeed::State::wait_after_failure() {
 
 // A user that was there when the feed began.
 bool ChangesFeed::State::is_gone(Errc code) const {
-  return has_begun_ && (code == Errc::not_found || code == Errc::unauthorized);
+  return passes_.has_begun() && (code == Errc::not_found || code == Errc::unauthorized);
 }
 
 bool ChangesFeed::State::has_given_up(Errc code) {
@@ -378,11 +286,14 @@ bool ChangesFeed::State::has_given_up(Errc code) {
 }
 
 Task<Result<ChangesBatch>> ChangesFeed::State::next() {
-  if (waits() && !waiter_.is_watching()) HG_CO_CHECK(waiter_.watch(interest()));
+  if (waits() && !waiter_.is_watching()) HG_CO_CHECK(waiter_.watch(passes_.interest()));
+  if (options_.request_plus && !passes_.has_begun() && options_.feed != FeedKind::continuous)
+    HG_CO_CHECK(co_await await_written());
+  if (options_.is_descending) co_return co_await next_newest();
   while (!is_over()) {
     if (is_up_to_date()) {
       if (auto batch = due()) co_return *std::move(batch);
-      co_await waiter_.signal().wait_past(seen_, std::min(next_due(), look_at_));
+      co_await waiter_.signal().wait_past(passes_.wakes_seen(), std::min(next_due(), look_at_));
       continue;
     }
     auto outcome = co_await pass();

@@ -31,6 +31,8 @@ class ChangesFeed {
   /// Rows of one batch at most; with include_docs fewer.
   static constexpr std::size_t kBatchRows = 1'000;
   static constexpr std::size_t kBatchDocuments = 100;
+  /// Rows of a descending feed at most: they are kept until all was read.
+  static constexpr std::size_t kDescendingMax = 100'000;
 
   /// `reader` is an admin, the guest or a user; its rights are loaded anew for every pass.
   ChangesFeed(ChangesSource& source, FeedHub& hub, std::shared_ptr<const Principal> reader,
@@ -40,10 +42,10 @@ class ChangesFeed {
   /// The next rows, a heartbeat or the end; suspends until there is one of them. Await what is
   /// written of a batch before calling it again: that is the back-pressure. Calls do not overlap.
   /// A user that is deleted or disabled meanwhile ends the feed.
-  /// Errors: not_found, unauthorized (the user, at the first call); overloaded (too many waiting
-  /// feeds); unavailable (after several attempts, normal feeds only: others try again while they
-  /// live); corrupted. After an error next() must not be called again; the rows returned before
-  /// are good.
+  /// Errors: not_found, unauthorized (the user, at the first call); invalid_argument (more than
+  /// kDescendingMax rows); overloaded (too many waiting feeds); unavailable (after several
+  /// attempts, normal feeds only: others try again while they live); corrupted. After an error
+  /// next() must not be called again; the rows returned before are good.
   Task<Result<ChangesBatch>> next();
 
   /// Ends a wait: next() returns the end as soon as it can, without further rows. For a peer that

@@ -22,6 +22,7 @@ struct SeenRow {
   std::string id;
   std::vector<std::string> revs;
   bool is_deleted = false;
+  bool is_revoked = false;
   std::vector<std::string> removed;
   std::string doc;  ///< JSON text; empty: none
 
@@ -35,6 +36,7 @@ struct SeenRow {
     for (const JsonView& change : json.find("changes")->elements())
       row.revs.push_back(*change.find("rev")->as_string());
     row.is_deleted = json.find("deleted").has_value();
+    row.is_revoked = json.find("revoked").has_value();
     if (const auto removed = json.find("removed"))
       for (const JsonView& name : removed->elements()) row.removed.push_back(*name.as_string());
     if (const auto doc = json.find("doc")) row.doc = doc->raw();

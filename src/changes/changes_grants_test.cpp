@@ -150,7 +150,7 @@ TEST_F(GrantTest, GrantWhileFeedsWait) {
 
 // An admin's grant, PR 6335: also through a role that the user has.
 TEST_F(GrantTest, GrantByAdminAndByRoleWhileFeedsWait) {
-  ASSERT_TRUE(env_.run(db_->principals().put_role("readers", {})));
+  ASSERT_TRUE(put_role("readers", {}));
   put_user("alice", {}, {"readers"});
   put_in("old", "c");
   put_in("older", "d");
@@ -160,32 +160,91 @@ TEST_F(GrantTest, GrantByAdminAndByRoleWhileFeedsWait) {
   settle(milliseconds(30));
   ASSERT_EQ(follower.rows.size(), 1u);
   EXPECT_EQ(follower.rows[0].id, "old");
-  ASSERT_TRUE(env_.run(db_->principals().put_role("readers", {"d"})));
+  ASSERT_TRUE(put_role("readers", {"d"}));
   settle(milliseconds(30));
   ASSERT_EQ(follower.rows.size(), 2u);
   EXPECT_EQ(follower.rows[1].id, "older");
 }
 
+// The whole life of a role, each step seen by a waiting feed without another write.
+TEST_F(GrantTest, ARoleMadeTakenAndDeletedWhileFeedsWait) {
+  put_in("old", "c");
+  put_user("alice", {}, {"readers"});
+  settle();
+  Follower& follower = follow(all(FeedKind::continuous, "3"), user("alice"));
+  ASSERT_TRUE(put_role("readers", {"c"}));
+  settle(milliseconds(30));
+  EXPECT_THAT(follower.take_names(), ElementsAre("old@4:2"));
+  ASSERT_TRUE(env_.run(db_->principals().delete_role("readers")));
+  put_in("unseen", "c");
+  settle(milliseconds(30));
+  EXPECT_THAT(follower.take_names(), IsEmpty());
+  ASSERT_TRUE(put_role("readers", {"c"}));
+  settle(milliseconds(30));
+  EXPECT_THAT(follower.take_names(), ElementsAre("old@7:2", "unseen@7:6"));
+}
+
+TEST_F(GrantTest, TheGuestsFeedsFollowTheConfiguration) {
+  DatabaseConfig config = *db_->config();
+  config.guest.is_disabled = false;
+  ASSERT_TRUE(env_.run(db_->reconfigure(config)));
+  const auto guest = env_.run(db_->principals().guest()).value();
+  Follower& follower = follow(all(FeedKind::continuous), guest);
+  config.guest.admin_channels = {"news"};
+  ASSERT_TRUE(env_.run(db_->reconfigure(config)));
+  put_in("a", "news");
+  settle(milliseconds(30));
+  EXPECT_EQ(follower.rows.size(), 1u);
+  config.guest.is_disabled = true;
+  ASSERT_TRUE(env_.run(db_->reconfigure(config)));
+  settle(milliseconds(30));
+  EXPECT_TRUE(follower.has_ended);
+}
+
+TEST_F(GrantTest, AChannelThatTheGuestGetsIsBackfilled) {
+  put_in("old", "news");  // 2
+  put_in("own", "open");  // 3
+  DatabaseConfig config = *db_->config();
+  config.guest = {false, {"open"}};
+  ASSERT_TRUE(env_.run(db_->reconfigure(config)));
+  settle();
+  Follower& follower =
+      follow(all(FeedKind::continuous), env_.run(db_->principals().guest()).value());
+  settle(milliseconds(30));
+  EXPECT_THAT(follower.take_names(), ElementsAre("own@3"));
+  config.guest.admin_channels = {"news", "open"};
+  ASSERT_TRUE(env_.run(db_->prepare(config)));      // 4
+  ASSERT_TRUE(env_.run(db_->reconfigure(config)));  // 5
+  settle(milliseconds(30));
+  EXPECT_THAT(follower.take_names(), ElementsAre("old@5:2")) << "without another write";
+  config.guest.admin_channels = {"open"};
+  ASSERT_TRUE(env_.run(db_->reconfigure(config)));
+  put_in("later", "news");
+  settle(milliseconds(30));
+  EXPECT_THAT(follower.take_names(), IsEmpty());
+  EXPECT_THAT(env_.run(db_->principals().list_users("", 10)).value(), IsEmpty());
+}
+
 // A grant of a role that does not exist gives nothing: who reads past it gets the role's channels
 // from the role's creation on, and again from each later one.
 TEST_F(GrantTest, ARoleThatIsMadeAfterItsGrantIsBackfilled) {
-  put_in("old", "c");                                                   // 2
-  put_user("alice", {"news"}, {"readers"});                             // 3
-  put_in("n", "news");                                                  // 4
-  ASSERT_TRUE(env_.run(db_->principals().put_role("readers", {"c"})));  // 5
-  put_in("new", "c");                                                   // 6
+  put_in("old", "c");                        // 2
+  put_user("alice", {"news"}, {"readers"});  // 3
+  put_in("n", "news");                       // 4
+  ASSERT_TRUE(put_role("readers", {"c"}));   // 5
+  put_in("new", "c");                        // 6
   freeze_stable();
   EXPECT_THAT(changes_of("alice", "4"), ElementsAre("old@5:2", "new@6"));
   EXPECT_THAT(changes_of("alice", "5:2"), ElementsAre("new@6"));
   EXPECT_THAT(changes_of("alice", "5"), ElementsAre("new@6"));
   thaw_stable();
   // Another channel of the same role is granted at its own place.
-  ASSERT_TRUE(env_.run(db_->principals().put_role("readers", {"c", "d"})));  // 7
+  ASSERT_TRUE(put_role("readers", {"c", "d"}));  // 7
   EXPECT_EQ(user("alice")->access.granted_at("c"), Sequence(5));
   EXPECT_EQ(user("alice")->access.granted_at("d"), Sequence(7));
-  ASSERT_TRUE(env_.run(db_->principals().delete_role("readers")));      // 8
-  put_in("between", "c");                                               // 9
-  ASSERT_TRUE(env_.run(db_->principals().put_role("readers", {"c"})));  // 10
+  ASSERT_TRUE(env_.run(db_->principals().delete_role("readers")));  // 8
+  put_in("between", "c");                                           // 9
+  ASSERT_TRUE(put_role("readers", {"c"}));                          // 10
   settle();
   EXPECT_THAT(changes_of("alice", "9"), ElementsAre("old@10:2", "new@10:6", "between@10:9"));
 }
@@ -196,7 +255,7 @@ TEST_F(GrantTest, WhatADocumentGivesToARoleCountsFromTheRolesCreation) {
   grant("g", "role:readers", "c");                                       // 4
   put_ok("r", R"({"roles":{"users":"alice","roles":"role:readers"}})");  // 5
   put_in("n", "news");                                                   // 6
-  ASSERT_TRUE(env_.run(db_->principals().put_role("readers", {})));      // 7
+  ASSERT_TRUE(put_role("readers", {}));                                  // 7
   settle();
   EXPECT_THAT(changes_of("alice", "6"), ElementsAre("old@7:2"));
 }

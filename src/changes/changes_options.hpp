@@ -3,11 +3,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "cache/cache_reader.hpp"
+#include "document/selector.hpp"
 #include "sequence/sequence_id.hpp"
 
 namespace headgate {
@@ -38,6 +41,21 @@ struct ChangesOptions {
   /// Names of channels; those out of the reader's reach are left out silently. Absent, or with "*"
   /// among them: all that the reader may see.
   std::optional<std::vector<std::string>> channels;
+  /// Only these documents; null: all. Shared, since it may be long.
+  std::shared_ptr<const std::set<std::string, std::less<>>> doc_ids;
+  /// Only documents whose winner matches; null: all. Every candidate is read.
+  std::shared_ptr<const Selector> selector;
+  /// Normal feeds only: the newest first, `since` is not looked at. Without a limit refused when
+  /// there are more than ChangesFeed::kDescendingMax.
+  bool is_descending = false;
+  /// Before anything is read the feed waits until stable has reached what was handed out when it
+  /// began: whoever asks reads what was written before. Not for continuous feeds.
+  bool request_plus = false;
+  /// Also rows for documents that the reader could read by a channel it has lost, and by no other:
+  /// `revoked`. Not with active_only; not for admins and the guest.
+  bool revocations = false;
+  /// Also a row for the user itself, `_user/NAME`, at the sequence of its record.
+  bool user_entry = false;
   /// A feed that has had nothing to send for so long returns a heartbeat. Wins over `timeout`.
   std::optional<std::chrono::milliseconds> heartbeat;
   /// A feed that has had nothing to send for so long ends. Absent: never.

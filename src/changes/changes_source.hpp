@@ -21,9 +21,14 @@ class ChangesSource {
   virtual const CacheSettings& settings() = 0;
   /// Of feeds whose request does not say otherwise.
   virtual ReadMode default_mode() = 0;
+  /// As DocumentReader::load().
+  virtual Task<Result<std::vector<std::optional<DocumentEnvelope>>>> load_envelopes(
+      std::vector<DocId> ids) = 0;
   /// As PrincipalStore::load(). The empty name is the guest.
   virtual Task<Result<std::shared_ptr<const Principal>>> load_principal(std::string name,
                                                                         PassStart pass) = 0;
+  /// The largest sequence that any node was handed out. Errors: as SequenceAllocator's.
+  virtual Task<Result<Sequence>> read_highest() = 0;
   /// As DocumentReader::get_many().
   virtual Task<std::vector<Result<ShownRevision>>> load_documents(
       std::shared_ptr<const Principal> reader, std::vector<DocId> ids, ShowOptions show) = 0;
@@ -42,6 +47,11 @@ class DatabaseChangesSource final : public ChangesSource {
                                                                 PassStart pass) override {
     return database_.principals().load(std::move(name), std::move(pass));
   }
+  Task<Result<std::vector<std::optional<DocumentEnvelope>>>> load_envelopes(
+      std::vector<DocId> ids) override {
+    return database_.documents().load(std::move(ids));
+  }
+  Task<Result<Sequence>> read_highest() override { return database_.read_highest(); }
   Task<std::vector<Result<ShownRevision>>> load_documents(std::shared_ptr<const Principal> reader,
                                                           std::vector<DocId> ids,
                                                           ShowOptions show) override {

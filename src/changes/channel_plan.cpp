@@ -30,6 +30,34 @@ std::vector<FeedChannel> feed_channels(const EffectiveAccess& access,
   return channels;
 }
 
+std::vector<FeedChannel> lost_channels(const Principal& reader,
+                                       const std::optional<std::vector<std::string>>& names) {
+  std::vector<FeedChannel> lost;
+  if (reader.access.has_star()) return lost;
+  const auto is_named = [&](std::string_view name) {
+    return std::find(names->begin(), names->end(), name) != names->end();
+  };
+  for (const auto& [channel, spans] : reader.ended_access)
+    if (!names || is_named(kStarChannel) || is_named(channel))
+      lost.push_back({ChannelId::of_documents(channel), spans.back().end});
+  return lost;
+}
+
+void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
+                      const ChangesPosition& position, Sequence stable) {
+  if (position.safe() == Sequence()) return;
+  for (const auto& [channel, lost_at] : lost) {
+    if (lost_at <= position.safe()) continue;
+    if (lost_at > stable) {
+      plan.is_deferred = true;
+      continue;
+    }
+    const bool is_under_way = position.trigger() == lost_at;
+    plan.reads.push_back(
+        {channel, is_under_way ? position.backfilled() : Sequence(), lost_at, true});
+  }
+}
+
 ChannelPlan plan_channels(const std::vector<FeedChannel>& channels, const ChangesPosition& position,
                           Sequence stable) {
   ChannelPlan plan;
@@ -62,7 +90,8 @@ bool ChannelPlan::is_visible(const ChannelId& channel) const {
 
 std::vector<ChannelQuery> ChannelPlan::queries(Sequence seen) const {
   std::vector<ChannelQuery> queries;
-  for (const Read& read : reads) queries.push_back({read.channel, read.since, seen});
+  for (const Read& read : reads)
+    if (!read.is_revocation) queries.push_back({read.channel, read.since, seen});
   return queries;
 }
 

@@ -8,13 +8,14 @@
 #include "access/principal.hpp"
 #include "cache/cache_reader.hpp"
 #include "changes/changes_position.hpp"
+#include "database/principal.hpp"
 
 namespace headgate {
 
 /// One channel of a feed, and since when its reader holds it.
 struct FeedChannel {
   ChannelId channel;
-  Sequence granted_at;
+  Sequence granted_at;  ///< or lost
 
   friend bool operator==(const FeedChannel&, const FeedChannel&) = default;
 };
@@ -31,8 +32,11 @@ struct ChannelPlan {
     Sequence since;  ///< exclusive
     /// Entries up to here belong to the backfill of the grant at this sequence; 0: none.
     Sequence backfill;
+    /// The channel was lost at `backfill`: entries before it are of documents to be revoked, others
+    /// are not looked at.
+    bool is_revocation = false;
   };
-  std::vector<Read> reads;
+  std::vector<Read> reads;  ///< those of lost channels are the last
   /// The channels by which a document is seen on this pass, ascending.
   std::vector<ChannelId> visible;
   bool sees_all = false;  ///< "*" is one of them
@@ -40,9 +44,20 @@ struct ChannelPlan {
   bool is_deferred = false;
 
   bool is_visible(const ChannelId& channel) const;
-  /// What to ask the cache reader for; `seen` is the position's high().
+  /// What to ask the cache reader for, of all but the lost channels, in the order of `reads`;
+  /// `seen` is the position's high().
   std::vector<ChannelQuery> queries(Sequence seen) const;
 };
+
+/// Channels that the reader has lost, of the named ones if there are any: the last time that ended
+/// of each, as the sequence at which it did. None while a holder of "*".
+std::vector<FeedChannel> lost_channels(const Principal& reader,
+                                       const std::optional<std::vector<std::string>>& names);
+
+/// Adds what a pass with the plan's stable sequence has to read of lost channels. A client that
+/// begins has nothing that could be revoked.
+void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
+                      const ChangesPosition& position, Sequence stable);
 
 /// Plans a pass of a feed that stands at `position`, with the pass's stable sequence.
 ChannelPlan plan_channels(const std::vector<FeedChannel>& channels, const ChangesPosition& position,

@@ -113,6 +113,11 @@ void FeedHub::wake_all() {
   for (FeedWaiter* waiter : waiters_) wake(*waiter);
 }
 
+void FeedHub::end_feeds() {
+  ++generation_;
+  wake_all();
+}
+
 void FeedHub::channels_changed(const std::vector<ChannelId>& channels) {
   for (const ChannelId& id : channels) wake_early(id);
   // Where "*" is no channel with a counter of its own, any document may concern it

@@ -63,6 +63,10 @@ class FeedHub final : public ChangeListener {
   /// Ends all feeds (their next() returns the end) and the polling. Idempotent.
   Task<void> stop();
   bool is_stopped() const { return is_stopped_; }
+  /// Ends the feeds of now, as stop() does; later ones run.
+  void end_feeds();
+  /// How often end_feeds() was called.
+  std::uint64_t generation() const { return generation_; }
 
   void channels_changed(const std::vector<ChannelId>& channels) override;
   void stable_advanced(Sequence stable, const std::vector<ChannelId>& channels) override;
@@ -114,6 +118,7 @@ class FeedHub final : public ChangeListener {
   std::size_t polled_bucket_ = 0;
   Statistics statistics_;
   bool is_stopped_ = false;
+  std::uint64_t generation_ = 0;
   Signal stirred_;  // the first feed came, or the hub stops
   TaskScope tasks_;
 };

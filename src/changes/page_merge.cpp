@@ -15,6 +15,8 @@ bool contains(const std::vector<ChannelId>& channels, const ChannelId& channel) 
 }
 
 ChangesPlace bound_of(const ChannelPlan::Read& read, Sequence complete_to) {
+  if (read.is_revocation && complete_to >= read.backfill.previous())
+    return ChangesPlace::ordinary(kNoSequence);
   return complete_to < read.backfill ? ChangesPlace::backfill(read.backfill, complete_to)
                                      : ChangesPlace::ordinary(complete_to);
 }
@@ -22,8 +24,16 @@ ChangesPlace bound_of(const ChannelPlan::Read& read, Sequence complete_to) {
 // The document is in a channel whose entries up to the grant the reader has been sent already.
 bool is_held_before(const CacheEntry& entry, const ChannelPlan& plan, Sequence grant) {
   for (const ChannelPlan::Read& read : plan.reads)
-    if (read.backfill < grant && contains(entry.channels, read.channel)) return true;
+    if (!read.is_revocation && read.backfill < grant && contains(entry.channels, read.channel))
+      return true;
   return false;
+}
+
+// By a channel other than the lost one: that may be held again, and the document gone from it.
+bool is_seen_otherwise(const CacheEntry& entry, const ChannelPlan& plan, const ChannelId& lost) {
+  return std::any_of(entry.channels.begin(), entry.channels.end(), [&](const ChannelId& channel) {
+    return channel != lost && plan.is_visible(channel);
+  });
 }
 
 void add_page(const ChannelPlan& plan, const ChannelPlan::Read& read, const ChannelPage& page,
@@ -31,6 +41,12 @@ void add_page(const ChannelPlan& plan, const ChannelPlan::Read& read, const Chan
   for (const ChannelEntry& entry : page.entries) {
     const CacheEntry& write = entry.document->entry;
     if (write.is_principal()) continue;
+    if (read.is_revocation) {
+      if (entry.sequence < read.backfill && !is_seen_otherwise(write, plan, read.channel))
+        changes.push_back(
+            {ChangesPlace::backfill(read.backfill, entry.sequence), entry.document, read.channel});
+      continue;
+    }
     if (entry.sequence > read.backfill) {
       changes.push_back({ChangesPlace::ordinary(entry.sequence), entry.document});
     } else if (!entry.is_removal && !write.is_deleted() &&
@@ -40,18 +56,21 @@ void add_page(const ChannelPlan& plan, const ChannelPlan::Read& read, const Chan
   }
 }
 
-// Keeps of each document its newest change, at the first of its places.
+// Keeps of each document its newest change, at the first of its places. Whoever is sent a change of
+// a document needs no revocation of it.
 void keep_newest(std::vector<Change>& changes) {
   std::unordered_map<std::string_view, Sequence> newest;
   newest.reserve(changes.size());
   for (const Change& change : changes) {
+    if (change.is_revocation()) continue;
     Sequence& sequence = newest[change.entry().doc_id.text()];
     sequence = std::max(sequence, change.sequence());
   }
   std::erase_if(changes, [&](const Change& change) {
-    Sequence& sequence = newest[change.entry().doc_id.text()];
-    if (change.sequence() != sequence) return true;
-    sequence = kNoSequence;  // later places of the same change are not wanted
+    const auto [known, is_first] = newest.try_emplace(change.entry().doc_id.text(), kNoSequence);
+    if (change.is_revocation()) return !is_first;
+    if (change.sequence() != known->second) return true;
+    known->second = kNoSequence;  // later places of the same change are not wanted
     return false;
   });
 }

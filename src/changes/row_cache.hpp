@@ -25,6 +25,7 @@ class RowCache {
     kIncludeDocs = 2,
     kAttachments = 4,
     kConflicts = 8,
+    kRevoked = 32,
     kRedacted = 16,  ///< include_docs of a document out of the reader's reach: no body
   };
   struct Key {

@@ -61,6 +61,7 @@ class Claims {
 RowCache::Key RowWriter::key_of(const PickedChange& picked) const {
   RowCache::Key key{picked.change.sequence(), 0, names_of(picked.left)};
   if (options_.style == ChangesStyle::all_docs) key.variant |= RowCache::kAllDocs;
+  if (picked.change.is_revocation()) key.variant |= RowCache::kRevoked;
   if (!options_.include_docs) return key;
   key.variant |= picked.is_removed ? RowCache::kRedacted : RowCache::kIncludeDocs;
   if (options_.attachments) key.variant |= RowCache::kAttachments;
@@ -74,12 +75,13 @@ std::string RowWriter::row_text(const PickedChange& picked, std::string_view doc
   out.begin_object();
   out.key("id").string(entry.doc_id.text());
   out.key("changes").begin_array();
-  write_revision(out, entry.rev_id);
+  if (!entry.is_principal()) write_revision(out, entry.rev_id);
   if (options_.style == ChangesStyle::all_docs)
     for (const RevId& leaf : entry.other_leaves) write_revision(out, leaf);
   out.end_array();
   if (entry.is_deleted()) out.key("deleted").boolean(true);
   if (!picked.left.empty()) out.key("removed").raw(names_of(picked.left));
+  if (picked.change.is_revocation()) out.key("revoked").boolean(true);
   if (!document.empty()) out.key("doc").raw(document);
   out.end_object();
   std::string text = std::move(out).text();
@@ -90,8 +92,9 @@ std::string RowWriter::row_text(const PickedChange& picked, std::string_view doc
 RowCache::Row RowWriter::without_document(const PickedChange& picked) {
   const RowCache::Key key = key_of(picked);
   if (auto row = rows_.find(key)) return row;
-  const std::string document =
-      options_.include_docs ? redacted(picked.change.entry()) : std::string();
+  std::string document;
+  if (options_.include_docs && !picked.change.entry().is_principal())
+    document = redacted(picked.change.entry());
   auto row = std::make_shared<const std::string>(row_text(picked, document));
   rows_.add(key, row);
   return row;
@@ -136,7 +139,7 @@ Task<Result<void>> RowWriter::read_documents(std::shared_ptr<const Principal> re
     for (std::size_t i = 0; i < changes.size(); ++i) {
       if (rows[i]) continue;
       const RowCache::Key key = key_of(changes[i]);
-      if (changes[i].is_removed) {
+      if (changes[i].is_removed || changes[i].change.entry().is_principal()) {
         rows[i] = without_document(changes[i]);
       } else if (rows[i] = rows_.find(key); rows[i]) {
         continue;

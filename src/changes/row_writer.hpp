@@ -17,7 +17,7 @@ namespace headgate {
 struct PickedChange {
   Change change;
   std::vector<ChannelId> left;  ///< for the row's `removed`
-  bool is_removed = false;      ///< the reader sees the document by no channel any more
+  bool is_removed = false;  ///< the reader sees the document by no channel any more, or loses it
 };
 
 /// Writes the rows of one feed, all but their sequence ids; what another feed has written already

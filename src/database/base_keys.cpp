@@ -57,6 +57,28 @@ Key revision_body_key(DatabaseId database, const DocId& id, const Revision& rev)
           belonging_name(id, to_string(rev))};
 }
 
+Key expiry_key(DatabaseId database, const DocId& id, WallTime at) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(at).time_since_epoch().count();
+  std::string name;
+  for (int shift = 56; shift >= 0; shift -= 8)
+    name += static_cast<char>(static_cast<std::uint64_t>(seconds) >> shift & 0xff);
+  return {database, KeyKind::expiry, base_tag_of(id.text()), name + id.text()};
+}
+
+std::optional<NamedExpiry> read_expiry_name(std::string_view name) {
+  constexpr std::size_t kTimeBytes = 8;
+  if (name.size() <= kTimeBytes) return std::nullopt;
+  std::uint64_t seconds = 0;
+  for (std::size_t i = 0; i < kTimeBytes; ++i)
+    seconds = seconds << 8 | static_cast<unsigned char>(name[i]);
+  return NamedExpiry{WallTime(std::chrono::seconds(static_cast<std::int64_t>(seconds))),
+                     DocId(std::string(name.substr(kTimeBytes)))};
+}
+
+Key progress_key(DatabaseId database, std::string_view job) {
+  return {database, KeyKind::progress, base_tag_of(job), std::string(job)};
+}
+
 DocId principal_doc_id(const PrincipalName& name) {
   const std::string_view prefix = name.kind == PrincipalKind::user ? kUserPrefix : kRolePrefix;
   return DocId(std::string(prefix) + name.name);

@@ -45,6 +45,9 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
       principals_(context_),
       sessions_(context_, principals_),
       repair_(context_),
+      resync_(context_, writer_),
+      expiry_(context_, documents_, writer_,
+              [this] { return cache_writer_ && cache_writer_->statistics().is_in_charge; }),
       reconfigured_(dependencies.environment),
       tasks_(dependencies.environment) {}
 
@@ -54,11 +57,19 @@ Task<Result<void>> Database::start() {
   HG_CO_TRY(context_.sync_function,
             co_await make_sync_function(context_.environment, context_.config->sync));
   HG_CO_CHECK(co_await allocator_.open());
-  if (space_.is_shared()) co_return Result<void>();
-  co_return co_await start_cache_writer();
+  if (!space_.is_shared()) {
+    HG_CO_CHECK(co_await start_cache_writer());
+    HG_CO_CHECK(co_await resync_.resume());
+    // A crash may have come between the configuration and what follows from it.
+    HG_CO_CHECK(co_await principals_.regrant_guest());
+  }
+  expiry_.start();
+  co_return Result<void>();
 }
 
 Task<void> Database::stop() {
+  co_await resync_.suspend();
+  co_await expiry_.stop();
   co_await stop_cache_writer();
   co_await tasks_.join();
   co_await allocator_.close();
@@ -81,6 +92,12 @@ Task<void> Database::stop_cache_writer() {
   cache_writer_.reset();
 }
 
+Task<Result<void>> Database::prepare(DatabaseConfig config) {
+  const auto present = context_.config;
+  if (config.guest.admin_channels == present->guest.admin_channels) co_return Result<void>();
+  co_return co_await principals_.begin_guest(present->guest.admin_channels);
+}
+
 Task<Result<void>> Database::reconfigure(DatabaseConfig config) {
   while (is_reconfiguring_) co_await reconfigured_.wait_past(reconfigured_.count());
   is_reconfiguring_ = true;
@@ -100,8 +117,11 @@ Task<Result<void>> Database::apply(DatabaseConfig config) {
   auto after = std::make_shared<const DatabaseConfig>(std::move(config));
   context_.sync_function = std::move(sync_function);
   context_.config = after;
-  // The guest's rights may have changed: passes that begin now ask again.
+  // The guest's rights may have changed: passes that begin now ask again, and waiting feeds begin
+  // one.
   HG_CO_CHECK(co_await front_end_.raise_access_counter());
+  listener_.channels_changed({ChannelId::of_principal(PrincipalName::guest().text())});
+  HG_CO_CHECK(co_await principals_.regrant_guest());
   if (same_cache(*before, *after)) co_return Result<void>();
   const bool has_cache_writer = cache_writer_ != nullptr;
   co_await stop_cache_writer();

@@ -15,7 +15,9 @@
 #include "database/catalog.hpp"
 #include "database/database_context.hpp"
 #include "database/document_reader.hpp"
+#include "database/document_resync.hpp"
 #include "database/document_writer.hpp"
+#include "database/expiry_sweeper.hpp"
 #include "database/local_documents.hpp"
 #include "database/principal_store.hpp"
 #include "database/session_store.hpp"
@@ -47,6 +49,10 @@ class Database {
   /// Publishes what was written, ends the background work, gives unused sequences back.
   Task<void> stop();
 
+  /// Before DatabaseCatalog::update(): notes what a changed configuration takes the place of, so
+  /// that a crash after it loses nothing. Harmless if no change follows. Errors: unavailable,
+  /// no_space, overloaded, timeout_unknown_outcome.
+  Task<Result<void>> prepare(DatabaseConfig config);
   /// Applies a changed configuration (DatabaseCatalog::update() has stored it): takes effect for
   /// every request that begins later. Errors: invalid_argument (block_format, block_capacity or
   /// star_channel differ, sync function), unavailable (the cache writer did not start again).
@@ -66,6 +72,8 @@ class Database {
   DocumentWriter& writer() { return writer_; }
   DocumentReader& documents() { return documents_; }
   LocalDocuments& local_documents() { return local_documents_; }
+  DocumentResync& resync() { return resync_; }
+  const ExpirySweeper& expiry() const { return expiry_; }
   PrincipalStore& principals() { return principals_; }
   SessionStore& sessions() { return sessions_; }
   CacheReader& cache_reader() { return reader_; }
@@ -78,6 +86,8 @@ class Database {
 
   /// The largest sequence handed out (`update_seq`).
   Sequence highest() const { return allocator_.highest(); }
+  /// The same of all nodes: reads the counter. Errors: unavailable, timeout_unknown_outcome.
+  Task<Result<Sequence>> read_highest() { return allocator_.read_highest(); }
   /// The last stable sequence that this node knows of; start_pass() reads the published one.
   Sequence stable() const;
   /// Why the database has stopped for good (D): every request fails with it. Absent: it has not.
@@ -107,6 +117,8 @@ class Database {
   StoredRepair repair_;
   std::unique_ptr<CacheWriter> cache_writer_;
   CacheWriter::Statistics last_statistics_;
+  DocumentResync resync_;
+  ExpirySweeper expiry_;
   bool is_reconfiguring_ = false;
   Signal reconfigured_;
   TimePoint last_look_{};

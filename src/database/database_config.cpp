@@ -59,6 +59,7 @@ constexpr Field<Config> kFields[] = {
     {"sync", [](const JsonView& v, Config& c) { return read_sync(v, c.sync); }},
     {"allow_conflicts",
      [](const JsonView& v, Config& c) { return read_bool(v, c.allow_conflicts); }},
+    {"offline", [](const JsonView& v, Config& c) { return read_bool(v, c.is_offline); }},
     {"guest", [](const JsonView& v,
                  Config& c) { return read_fields<GuestConfig>(v, kGuestFields, c.guest); }},
     {"sessions",
@@ -164,6 +165,7 @@ std::string DatabaseConfig::print() const {
   out.begin_object();
   if (!sync.empty()) out.key("sync").string(sync);
   out.key("allow_conflicts").boolean(allow_conflicts);
+  if (is_offline) out.key("offline").boolean(true);
   out.key("guest");
   print_guest(out, guest);
   out.key("sessions");

@@ -33,6 +33,8 @@ struct DatabaseConfig {
   /// Source of the sync function; empty: the native default, channel(doc.channels).
   std::string sync;
   bool allow_conflicts = true;
+  /// Clients are refused and their feeds end; the admin port serves on.
+  bool is_offline = false;
   GuestConfig guest;  ///< "guest": {"disabled", "admin_channels"}
   SessionConfig sessions;
   std::vector<TokenIssuer> jwt;  ///< whose bearer tokens are taken

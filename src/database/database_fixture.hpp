@@ -166,6 +166,10 @@ class DatabaseFixture : public testing::Test, public ChangeListener {
     return written.value_or(UserWrite{});
   }
 
+  Result<UserWrite> put_role(std::string_view name, std::set<std::string> channels = {}) {
+    return env_.run(db_->principals().put_role(std::string(name), RoleUpdate{std::move(channels)}));
+  }
+
   void channels_changed(const std::vector<ChannelId>& channels) override {
     for (const ChannelId& channel : channels) ++wakes_[channel];
   }

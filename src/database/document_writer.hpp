@@ -29,6 +29,10 @@ struct WriteItem {
   DocId id;
   /// False: a replicated write, which brings its revision id and history (new_edits=false).
   bool is_new_edit = true;
+  /// True: no edit at all. The winner is judged anew by the sync function, and the document written
+  /// with the same revisions if its channels or grants come out differently; a refusal takes it out
+  /// of all. Nothing else of the item is looked at.
+  bool is_resync = false;
   /// Of a new edit, `rev` is the parent (`_rev`, `?rev=` or If-Match, already brought together); of
   /// a replicated write history() is the revision and its ancestors. `id` is not looked at.
   ParsedDocument document;

@@ -290,7 +290,7 @@ TEST_P(ErrorPathsTest, Principals) {
     return role && role->admin_channels.contains(channel);
   };
   const auto make_role = [this](const std::string& name) {
-    ASSERT_TRUE(env_.run(db_->principals().put_role(name, {"news"})));
+    ASSERT_TRUE(put_role(name, {"news"}));
     put_user(name, {}, {name});
   };
   run_all({
@@ -306,14 +306,10 @@ TEST_P(ErrorPathsTest, Principals) {
        },
        [&](const auto& id) { return std::vector{!exists(id)}; }},
       {"newrole", nullptr,
-       [&](const auto& id) {
-         return std::vector{code(env_.run(db_->principals().put_role(id, {"news"})))};
-       },
+       [&](const auto& id) { return std::vector{code(put_role(id, {"news"}))}; },
        [&](const auto& id) { return std::vector{role_reads(id, "news")}; }},
       {"changerole", make_role,
-       [&](const auto& id) {
-         return std::vector{code(env_.run(db_->principals().put_role(id, {"sport"})))};
-       },
+       [&](const auto& id) { return std::vector{code(put_role(id, {"sport"}))}; },
        [&](const auto& id) { return std::vector{user_reads(id, "sport")}; }},
       {"deleterole", make_role,
        [&](const auto& id) {

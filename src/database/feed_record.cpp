@@ -21,17 +21,26 @@ Grants grants_to(const GrantMap& grants, const std::string& principal) {
   return Grants(found->second.begin(), found->second.end());
 }
 
-/// All that the winner grants is listed each time, not only what changed: a lost cache is rebuilt
-/// from the newest version of each document (R13).
+DocumentGrants given_to(const DocumentEnvelope& envelope, const std::string& principal) {
+  DocumentGrants given{grants_to(envelope.access, principal), grants_to(envelope.roles, principal)};
+  for (const EndedGrant& ended : envelope.ended_grants) {
+    if (ended.principal != principal) continue;
+    GrantHistory& past = ended.is_role ? given.past_roles : given.past_channels;
+    add_span(past[ended.name], {ended.start, ended.end});
+  }
+  return given;
+}
+
+/// All that the winner grants, or granted once, is listed each time, not only what changed: a lost
+/// cache is rebuilt from the newest version of each document (R13).
 std::vector<Grant> grants_of(const DocumentEnvelope& envelope, const RecordedSequence& own) {
   std::set<std::string> principals(own.grants.begin(), own.grants.end());
   for (const auto& [principal, names] : envelope.access) principals.insert(principal);
   for (const auto& [principal, names] : envelope.roles) principals.insert(principal);
+  for (const EndedGrant& ended : envelope.ended_grants) principals.insert(ended.principal);
   std::vector<Grant> grants;
   for (const std::string& principal : principals) {
-    const DocumentGrants given{grants_to(envelope.access, principal),
-                               grants_to(envelope.roles, principal)};
-    grants.push_back({ChannelId::of_principal(principal), given.encode()});
+    grants.push_back({ChannelId::of_principal(principal), given_to(envelope, principal).encode()});
   }
   return grants;
 }

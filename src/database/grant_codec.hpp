@@ -14,6 +14,9 @@ namespace headgate {
 struct DocumentGrants {
   Grants channels;
   Grants roles;  ///< without "role:"
+  /// What the document has taken back.
+  GrantHistory past_channels = {};
+  GrantHistory past_roles = {};
 
   /// Empty text if nothing is granted.
   std::string encode() const;

@@ -18,6 +18,8 @@ namespace headgate {
 struct Principal {
   std::string name;  ///< empty: the guest, or an admin
   EffectiveAccess access;
+  /// When it could read a channel, of times that ended (`revocations`).
+  GrantHistory ended_access;
   std::set<std::string> roles;  ///< names of the existing roles it has, without "role:"
   /// Of the user's own record: the place of its pseudo entry `_user/NAME`; 0: it has none.
   Sequence sequence;

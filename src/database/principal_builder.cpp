@@ -19,6 +19,18 @@ std::shared_ptr<const SyncUser> sync_user_of(const Principal& principal) {
   return SyncUser::make(principal.name, principal.access.channel_names(), roles);
 }
 
+void add_history(GrantHistory& into, const GrantHistory& more) {
+  for (const auto& [name, spans] : more)
+    into[name].insert(into[name].end(), spans.begin(), spans.end());
+}
+
+/// From its creation to its deletion, each time.
+std::vector<GrantSpan> lives_of(const RoleRecord& role, bool is_live) {
+  std::vector<GrantSpan> lives = role.past_lives;
+  if (is_live) lives.push_back({role.created_at, kUnended});
+  return lives;
+}
+
 /// The newest entry of each document that was met in one hidden channel.
 class HiddenChannel {
  public:
@@ -32,18 +44,17 @@ class HiddenChannel {
     for (const ChannelEntry& entry : page.entries)
       newest_[entry.document->entry.doc_id] = entry.document;
     is_provisional_ = is_provisional_ || page.awaited.has_value();
-    is_complete_ = page.complete_to == kNoSequence || page.complete_to <= query_.since;
+    is_complete_ = page.complete_to == kUnended || page.complete_to <= query_.since;
     query_.since = page.complete_to;
   }
 
-  Result<DocumentGrants> grants() const {
-    DocumentGrants all;
+  Result<std::vector<std::pair<std::string, DocumentGrants>>> by_document() const {
+    std::vector<std::pair<std::string, DocumentGrants>> all;
     for (const auto& [id, document] : newest_) {
       for (const Grant& grant : document->entry.grants) {
         if (grant.principal != query_.channel) continue;
-        HG_TRY(const DocumentGrants given, DocumentGrants::decode(grant.given));
-        merge_grants(all.channels, given.channels);
-        merge_grants(all.roles, given.roles);
+        HG_TRY(DocumentGrants given, DocumentGrants::decode(grant.given));
+        all.emplace_back(id.text(), std::move(given));
       }
     }
     return all;
@@ -57,6 +68,17 @@ class HiddenChannel {
 };
 
 }  // namespace
+
+DocumentGrants PrincipalBuilder::Granted::all() const {
+  DocumentGrants all;
+  for (const auto& [id, given] : by_document) {
+    merge_grants(all.channels, given.channels);
+    merge_grants(all.roles, given.roles);
+    add_history(all.past_channels, given.past_channels);
+    add_history(all.past_roles, given.past_roles);
+  }
+  return all;
+}
 
 Task<Result<std::vector<PrincipalBuilder::Granted>>> PrincipalBuilder::read_grants(
     PassStart pass, std::vector<ChannelId> channels) {
@@ -78,8 +100,8 @@ Task<Result<std::vector<PrincipalBuilder::Granted>>> PrincipalBuilder::read_gran
   }
   std::vector<Granted> granted;
   for (const HiddenChannel& channel : hidden) {
-    HG_CO_TRY(DocumentGrants grants, channel.grants());
-    granted.push_back({std::move(grants), channel.is_provisional()});
+    HG_CO_TRY(auto by_document, channel.by_document());
+    granted.push_back({std::move(by_document), channel.is_provisional()});
   }
   co_return granted;
 }
@@ -91,32 +113,46 @@ bool PrincipalBuilder::is_audited(const PassStart& pass, const PrincipalName& na
          records_.is_of(*pass.record, name, stored);
 }
 
-Task<Result<std::vector<HeldRole>>> PrincipalBuilder::read_roles(PassStart pass, Grants roles,
-                                                                 BuiltPrincipal& built,
-                                                                 Principal& principal) {
+Task<Result<PrincipalBuilder::Roles>> PrincipalBuilder::read_roles(PassStart pass,
+                                                                   GrantTimeline held,
+                                                                   BuiltPrincipal& built,
+                                                                   Principal& principal) {
   std::vector<PrincipalName> names;
   std::vector<ChannelId> channels;
-  for (const auto& [role, since] : roles) {
+  for (const auto& [role, spans] : held.spans()) {
     names.push_back(PrincipalName::role(role));
     channels.push_back(ChannelId::of_principal(names.back().text()));
-    principal.hidden_channels.push_back(channels.back());
+    if (held.present.contains(role)) principal.hidden_channels.push_back(channels.back());
   }
-  std::vector<HeldRole> held;
-  if (names.empty()) co_return held;
+  Roles roles;
+  if (names.empty()) co_return roles;
   HG_CO_TRY(const auto stored, co_await records_.load_many(names));
   for (std::size_t i = 0; i < names.size(); ++i)
     if (!is_audited(pass, names[i], stored[i])) co_return Errc::rolled_back;
-  HG_CO_TRY(const auto granted, co_await read_grants(std::move(pass), std::move(channels)));
+  HG_CO_TRY(auto granted, co_await read_grants(std::move(pass), std::move(channels)));
   for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string& name = names[i].name;
     built.is_provisional = built.is_provisional || granted[i].is_provisional;
-    if (!stored[i].is_live()) continue;
+    if (stored[i].envelope.record.empty()) continue;  // there never was such a role
     HG_CO_TRY(RoleRecord role, decode_role(stored[i].envelope.record));
-    merge_grants(role.admin_channels, granted[i].grants.channels);
-    const Sequence since = std::max(roles.at(names[i].name), role.created_at);
-    held.push_back({since, std::move(role.admin_channels)});
-    principal.roles.insert(names[i].name);
+    GrantTimeline given{std::move(role.admin_channels), std::move(role.past_channels)};
+    const DocumentGrants by_documents = granted[i].all();
+    merge_grants(given.present, by_documents.channels);
+    add_history(given.past, by_documents.past_channels);
+    roles.timelines[name] = {lives_of(role, stored[i].is_live()), given.spans()};
+    const auto since = held.present.find(name);
+    if (!stored[i].is_live() || since == held.present.end()) continue;
+    roles.present.push_back({std::max(since->second, role.created_at), std::move(given.present)});
+    principal.roles.insert(name);
   }
-  co_return held;
+  co_return roles;
+}
+
+// The configuration decides at once; its record tells since when, and follows it.
+void PrincipalBuilder::keep_configured(UserRecord& guest) const {
+  std::erase_if(guest.admin_channels, [&](const auto& grant) {
+    return !context_.config->guest.admin_channels.contains(grant.first);
+  });
 }
 
 Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart pass) {
@@ -126,33 +162,90 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   if (!stored.is_live()) co_return Error{Errc::not_found, "no such user"};
   HG_CO_TRY(UserRecord user, decode_user(stored.envelope.record));
 
+  if (full.is_guest()) keep_configured(user);
+
   auto principal = std::make_shared<Principal>();
   principal->name = std::move(name);
-  principal->sequence = stored.envelope.sequence;
+  if (!full.is_guest()) principal->sequence = stored.envelope.sequence;
   principal->sessions_since = user.sessions_since;
   principal->hidden_channels.push_back(ChannelId::of_principal(full.text()));
   HG_CO_TRY(auto granted, co_await read_grants(pass, principal->hidden_channels));
-  Granted& own = granted.front();
+  const DocumentGrants own = granted.front().all();
 
   BuiltPrincipal built;
-  built.is_provisional = own.is_provisional;
+  built.is_provisional = granted.front().is_provisional;
   built.is_disabled = user.is_disabled;
   built.token_issued_at = user.token_issued_at;
   built.password_hash = std::move(user.password_hash);
-  Grants roles = std::move(user.admin_roles);
-  merge_grants(roles, user.token_roles);
-  merge_grants(roles, own.grants.roles);
-  HG_CO_TRY(const auto held,
-            co_await read_roles(std::move(pass), std::move(roles), built, *principal));
-  merge_grants(user.admin_channels, user.token_channels);
-  principal->access = EffectiveAccess::of_user(user.admin_channels, own.grants.channels, held);
+  GrantTimeline held{std::move(user.admin_roles), std::move(user.past_roles)};
+  merge_grants(held.present, user.token_roles);
+  merge_grants(held.present, own.roles);
+  add_history(held.past, own.past_roles);
+  HG_CO_TRY(const Roles roles, co_await read_roles(std::move(pass), held, built, *principal));
+  GrantTimeline channels{std::move(user.admin_channels), std::move(user.past_channels)};
+  merge_grants(channels.present, user.token_channels);
+  principal->access = EffectiveAccess::of_user(channels.present, own.channels, roles.present);
+  merge_grants(channels.present, own.channels);
+  add_history(channels.past, own.past_channels);
+  principal->ended_access = ended_access(channels, held, roles.timelines);
   principal->sync_user = sync_user_of(*principal);
   built.principal = std::move(principal);
   co_return built;
 }
 
+Task<Result<std::vector<GrantOrigin>>> PrincipalBuilder::origins(std::string name, PassStart pass) {
+  const PrincipalName full = PrincipalName::user(name);
+  HG_CO_TRY(const PrincipalRecords::Stored stored, co_await records_.load(full));
+  if (!is_audited(pass, full, stored)) co_return Errc::rolled_back;
+  if (!stored.is_live()) co_return Error{Errc::not_found, "no such user"};
+  HG_CO_TRY(const UserRecord user, decode_user(stored.envelope.record));
+  const std::vector<ChannelId> hidden{ChannelId::of_principal(full.text())};
+  HG_CO_TRY(const auto granted, co_await read_grants(pass, hidden));
+  std::vector<GrantOrigin> origins, roles;
+  for (const Grants* channels : {&user.admin_channels, &user.token_channels})
+    for (const auto& [channel, since] : *channels) origins.push_back({channel, since, {}, {}, {}});
+  for (const Grants* held : {&user.admin_roles, &user.token_roles})
+    for (const auto& [role, since] : *held) roles.push_back({{}, since, {}, role, {}});
+  for (const auto& [id, given] : granted.front().by_document) {
+    for (const auto& [channel, since] : given.channels)
+      origins.push_back({channel, since, id, {}, {}});
+    for (const auto& [role, since] : given.roles) roles.push_back({{}, since, {}, role, id});
+  }
+  for (GrantOrigin& role : roles) HG_CO_CHECK(co_await add_role_origins(pass, role, origins));
+  co_return origins;
+}
+
+Task<Result<void>> PrincipalBuilder::add_role_origins(PassStart pass, GrantOrigin held,
+                                                      std::vector<GrantOrigin>& origins) {
+  const PrincipalName full = PrincipalName::role(held.role);
+  HG_CO_TRY(const PrincipalRecords::Stored stored, co_await records_.load(full));
+  if (!stored.is_live()) co_return Result<void>();
+  HG_CO_TRY(const RoleRecord role, decode_role(stored.envelope.record));
+  const std::vector<ChannelId> hidden{ChannelId::of_principal(full.text())};
+  HG_CO_TRY(const auto granted, co_await read_grants(std::move(pass), hidden));
+  const Sequence member_since = std::max(held.since, role.created_at);
+  const auto add = [&](const Grants& channels, const std::string& document) {
+    for (const auto& [channel, since] : channels)
+      origins.push_back(
+          {channel, std::max(member_since, since), document, held.role, held.role_document});
+  };
+  add(role.admin_channels, {});
+  for (const auto& [id, given] : granted.front().by_document) add(given.channels, id);
+  co_return Result<void>();
+}
+
+Task<Result<Grants>> PrincipalBuilder::channels_of_role(std::string name, PassStart pass) {
+  BuiltPrincipal built;
+  Principal holder;
+  HG_CO_TRY(Roles roles, co_await read_roles(std::move(pass), {{{std::move(name), kCreation}}, {}},
+                                             built, holder));
+  if (roles.present.empty()) co_return Error{Errc::not_found, "no such role"};
+  co_return std::move(roles.present.front().channels);
+}
+
 std::shared_ptr<const Principal> PrincipalBuilder::guest() const {
   auto principal = std::make_shared<Principal>();
+  principal->hidden_channels.push_back(ChannelId::of_principal(PrincipalName::guest().text()));
   Grants channels;
   for (const std::string& channel : context_.config->guest.admin_channels)
     channels.emplace(channel, kCreation);

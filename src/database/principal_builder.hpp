@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "database/database_context.hpp"
@@ -13,6 +14,15 @@
 #include "database/principal_records.hpp"
 
 namespace headgate {
+
+/// Where one channel of a user comes from, for an administrator who asks why.
+struct GrantOrigin {
+  std::string channel;
+  Sequence since;             ///< when the user could first read it this way
+  std::string document;       ///< by whose access(), or role(), if by a document
+  std::string role;           ///< through which role; empty: the user's own
+  std::string role_document;  ///< which document gave the role; empty: an admin
+};
 
 /// A user with its rights as they were built for one pass.
 struct BuiltPrincipal {
@@ -31,22 +41,39 @@ class PrincipalBuilder {
   PrincipalBuilder(DatabaseContext& context, PrincipalRecords& records)
       : context_(context), records_(records) {}
 
+  /// The empty name: the guest, if it has a record.
   /// Errors: not_found (no such user), unavailable, rolled_back, corrupted.
   Task<Result<BuiltPrincipal>> build(std::string name, PassStart pass);
-  /// The guest as configured. Never suspends.
+  /// All ways by which the user holds channels, `!` left out; a role that does not exist gives
+  /// none. Errors: as build().
+  Task<Result<std::vector<GrantOrigin>>> origins(std::string name, PassStart pass);
+  /// What a role gives: its own channels and those that documents grant to it.
+  /// Errors: not_found (no such role), unavailable, rolled_back, corrupted.
+  Task<Result<Grants>> channels_of_role(std::string name, PassStart pass);
+  /// The guest as configured, its channels granted from the beginning. Never suspends. Its hidden
+  /// channel is announced when the configuration changes.
   std::shared_ptr<const Principal> guest() const;
 
  private:
   /// What the documents grant through one hidden channel.
   struct Granted {
-    DocumentGrants grants;
+    std::vector<std::pair<std::string, DocumentGrants>> by_document;  ///< with the documents' ids
     bool is_provisional = false;
+    DocumentGrants all() const;
   };
+  void keep_configured(UserRecord& guest) const;
   bool is_audited(const PassStart& pass, const PrincipalName& name,
                   const PrincipalRecords::Stored& stored) const;
   Task<Result<std::vector<Granted>>> read_grants(PassStart pass, std::vector<ChannelId> channels);
-  Task<Result<std::vector<HeldRole>>> read_roles(PassStart pass, Grants roles,
-                                                 BuiltPrincipal& built, Principal& principal);
+  /// What `held` roles give and gave.
+  struct Roles {
+    std::vector<HeldRole> present;
+    std::map<std::string, RoleTimeline> timelines;
+  };
+  Task<Result<void>> add_role_origins(PassStart pass, GrantOrigin held,
+                                      std::vector<GrantOrigin>& origins);
+  Task<Result<Roles>> read_roles(PassStart pass, GrantTimeline held, BuiltPrincipal& built,
+                                 Principal& principal);
 
   DatabaseContext& context_;
   PrincipalRecords& records_;

@@ -18,6 +18,17 @@ void move_grants(Grants& grants, const std::set<Sequence>& lost, Sequence to) {
     if (lost.contains(since)) since = to;
 }
 
+void move_spans(std::vector<GrantSpan>& spans, const std::set<Sequence>& lost, Sequence to) {
+  for (GrantSpan& span : spans) {
+    if (lost.contains(span.start)) span.start = to;
+    if (lost.contains(span.end)) span.end = to;
+  }
+}
+
+void move_history(GrantHistory& history, const std::set<Sequence>& lost, Sequence to) {
+  for (auto& [name, spans] : history) move_spans(spans, lost, to);
+}
+
 void add_numbers(const Grants& grants, std::set<Sequence>& into) {
   for (const auto& [granted, since] : grants) into.insert(since);
 }
@@ -52,11 +63,15 @@ Result<void> PrincipalEnvelope::resequence(const PrincipalName& name,
     move_grants(user.admin_roles, lost, to);
     move_grants(user.token_channels, lost, to);
     move_grants(user.token_roles, lost, to);
+    move_history(user.past_channels, lost, to);
+    move_history(user.past_roles, lost, to);
     user.sequence = to;
     record = headgate::encode(user);
   } else if (!record.empty()) {
     HG_TRY(RoleRecord role, decode_role(record));
     move_grants(role.admin_channels, lost, to);
+    move_history(role.past_channels, lost, to);
+    move_spans(role.past_lives, lost, to);
     if (lost.contains(role.created_at)) role.created_at = to;
     role.sequence = to;
     record = headgate::encode(role);

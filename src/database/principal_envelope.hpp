@@ -20,7 +20,7 @@ struct PrincipalEnvelope {
   bool is_deleted = false;
   /// Earlier sequences, ascending; those that a slow feed may still have to learn of.
   std::vector<Sequence> recent;
-  std::string record;  ///< encode(UserRecord) or encode(RoleRecord); empty if deleted
+  std::string record;  ///< encode(UserRecord) or encode(RoleRecord); of a deleted user empty
 
   /// Makes `next` the sequence, and the one before a recent one. Of kRecentSequencesMax or more
   /// those below `stable` go, but never the newest kRecentSequencesMin.

@@ -68,8 +68,7 @@ Task<Result<PrincipalRecords::Written>> PrincipalRecords::write_holding(
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     HG_CO_TRY(Stored stored, co_await load(name));
     const bool was_live = stored.is_live();
-    const std::string* present = was_live ? &stored.envelope.record : nullptr;
-    HG_CO_TRY(const auto preview, change(present, Sequence()));
+    HG_CO_TRY(const auto preview, change(stored, Sequence()));
     if (!preview) {
       HG_CO_CHECK(co_await put_in_force(name, stored.envelope.sequence));
       co_return Written{false, false, stored.envelope.sequence};
@@ -83,10 +82,10 @@ Task<Result<PrincipalRecords::Written>> PrincipalRecords::write_holding(
       if (!drawn) co_return Error{Errc::unavailable, "drawing a sequence"};
       held = *std::move(drawn);
     }
-    HG_CO_TRY(auto record, change(present, held->first));
+    HG_CO_TRY(auto changed, change(stored, held->first));
     stored.envelope.advance(held->first, context_.forgettable());
-    stored.envelope.is_deleted = record->empty();
-    stored.envelope.record = *std::move(record);
+    stored.envelope.is_deleted = changed->is_deleted;
+    stored.envelope.record = std::move(changed->record);
     const Reply reply = co_await store(name, stored);
     if (is_lost_race(reply.status)) continue;
     const bool is_unknown = reply.status == Errc::timeout_unknown_outcome;

@@ -26,11 +26,15 @@ class PrincipalRecords {
     /// Neither absent nor a tombstone.
     bool is_live() const { return cas != Cas() && !envelope.is_deleted; }
   };
-  /// The record after a write at `at`, or none if nothing changes; an empty text deletes. `present`
-  /// is the record as it is, or null. Asked twice, first with sequence 0 to see whether a sequence
-  /// is needed at all. Errors end the write.
+  /// What a write makes of a record.
+  struct NewRecord {
+    std::string record;
+    bool is_deleted = false;  ///< the record is what is kept of it, perhaps nothing
+  };
+  /// The record after a write at `at`, or none if nothing changes. Asked twice, first with sequence
+  /// 0 to see whether a sequence is needed at all. Errors end the write.
   using Change =
-      std::function<Result<std::optional<std::string>>(const std::string* present, Sequence at)>;
+      std::function<Result<std::optional<NewRecord>>(const Stored& present, Sequence at)>;
   struct Written {
     bool is_created = false;
     bool is_changed = false;

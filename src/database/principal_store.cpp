@@ -89,7 +89,7 @@ void PrincipalStore::remember(const std::string& name, Validity validity, BuiltP
 
 Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::load(std::string name,
                                                                     PassStart pass) {
-  if (name.empty()) co_return co_await guest();
+  if (name.empty()) co_return co_await load_guest(std::move(pass));
   HG_CO_TRY(BuiltPrincipal built, co_await find(std::move(name), std::move(pass)));
   if (built.is_disabled) co_return Error{Errc::unauthorized, "the user is disabled"};
   co_return std::move(built.principal);
@@ -122,6 +122,14 @@ Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::guest() {
   co_return builder_.guest();
 }
 
+Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::load_guest(PassStart pass) {
+  if (context_.config->guest.is_disabled) co_return Error{Errc::unauthorized, "Login required"};
+  auto built = co_await find({}, std::move(pass));
+  if (built) co_return std::move(built->principal);
+  if (built.error().code != Errc::not_found) co_return std::move(built).error();
+  co_return builder_.guest();  // its channels have never been changed
+}
+
 Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::authenticate(std::string name,
                                                                             std::string password) {
   Result<BuiltPrincipal> built = Errc::not_found;
@@ -146,16 +154,36 @@ Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::authenticate_know
   co_return std::move(built->principal);
 }
 
+Task<Result<std::vector<GrantOrigin>>> PrincipalStore::origins(std::string name) {
+  HG_CO_TRY(PassStart pass, co_await context_.reader.start_pass());
+  co_return co_await builder_.origins(std::move(name), std::move(pass));
+}
+
+Task<Result<Grants>> PrincipalStore::channels_of_role(std::string name) {
+  HG_CO_TRY(PassStart pass, co_await context_.reader.start_pass());
+  co_return co_await builder_.channels_of_role(std::move(name), std::move(pass));
+}
+
 Task<Result<std::vector<std::string>>> PrincipalStore::list_users(std::string from,
                                                                   std::size_t limit) {
-  const std::string prefix = PrincipalName::guest().text();
-  BaseScan scan(context_.base, context_.id, {KeyKind::principal, prefix + from, false}, kNamesPage);
+  return list(PrincipalName::user(from), limit);
+}
+
+Task<Result<std::vector<std::string>>> PrincipalStore::list_roles(std::string from,
+                                                                  std::size_t limit) {
+  return list(PrincipalName::role(from), limit);
+}
+
+Task<Result<std::vector<std::string>>> PrincipalStore::list(PrincipalName from, std::size_t limit) {
+  const std::string prefix = PrincipalName{from.kind, {}}.text();
+  BaseScan scan(context_.base, context_.id, {KeyKind::principal, from.text(), false}, kNamesPage);
   std::vector<std::string> names;
   while (names.size() < limit) {
     HG_CO_TRY(const auto item, co_await scan.next(context_.deadline()));
     if (!item || !item->name.starts_with(prefix)) break;
     HG_CO_TRY(const auto envelope, PrincipalEnvelope::decode(item->bytes));
-    if (!envelope.is_deleted) names.push_back(item->name.substr(prefix.size()));
+    if (!envelope.is_deleted && item->name != prefix)
+      names.push_back(item->name.substr(prefix.size()));
   }
   co_return names;
 }

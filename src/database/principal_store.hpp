@@ -37,6 +37,15 @@ struct UserUpdate {
   static Result<UserUpdate> parse(const JsonView& object, std::string_view name);
 };
 
+/// Changes of a role; what is absent stays as it is.
+struct RoleUpdate {
+  std::optional<std::set<std::string>> admin_channels;
+
+  /// Reads a JSON object with the members name (must be `name` if given) and admin_channels; what a
+  /// GET adds (all_channels) is ignored. Errors: invalid_argument, naming the member.
+  static Result<RoleUpdate> parse(const JsonView& object, std::string_view name);
+};
+
 struct UserWrite {
   bool is_created = false;
   bool is_changed = false;  ///< false: nothing was written, no sequence was taken
@@ -63,6 +72,8 @@ class PrincipalStore {
   Task<Result<std::shared_ptr<const Principal>>> load(std::string name);
   /// The same, also for a disabled user: an admin's view of it.
   Task<Result<std::shared_ptr<const Principal>>> inspect(std::string name);
+  /// Where the user's channels come from. Errors: not_found, unavailable, rolled_back, corrupted.
+  Task<Result<std::vector<GrantOrigin>>> origins(std::string name);
   /// Errors: unauthorized "Invalid login" (name, password or a disabled user), overloaded,
   /// unavailable.
   Task<Result<std::shared_ptr<const Principal>>> authenticate(std::string name,
@@ -75,8 +86,15 @@ class PrincipalStore {
   /// older one, and makes it if the token may. Errors: unauthorized "Invalid login" (no such user,
   /// a disabled one), and those of put_user().
   Task<Result<std::shared_ptr<const Principal>>> sign_in(TokenClaims claims);
-  /// For requests without credentials. Errors: unauthorized "Login required" (disabled).
+  /// For requests without credentials: reads nothing, and so tells not since when the guest has
+  /// its channels; load() does. Errors: unauthorized "Login required" (disabled).
   Task<Result<std::shared_ptr<const Principal>>> guest();
+  /// Makes the record of the guest's grants, if there is none, with the `channels` of before its
+  /// first change. Errors: as put_user().
+  Task<Result<void>> begin_guest(std::set<std::string> channels);
+  /// Brings that record to the present configuration: what is new is granted by this write. Nothing
+  /// without a record. Errors: as put_user().
+  Task<Result<void>> regrant_guest();
 
   /// Makes or changes a user. `must_be_new`: an existing one is `exists`.
   /// Errors: invalid_argument (name, password, channel or role names), exists, unavailable,
@@ -90,9 +108,13 @@ class PrincipalStore {
   Task<Result<std::vector<std::string>>> list_users(std::string from, std::size_t limit);
 
   /// Makes or changes a role; the same rules.
-  Task<Result<UserWrite>> put_role(std::string name, std::set<std::string> admin_channels);
+  Task<Result<UserWrite>> put_role(std::string name, RoleUpdate update, bool must_be_new = false);
   Task<Result<void>> delete_role(std::string name);
   Task<Result<RoleRecord>> get_role(std::string name);
+  /// All channels that the role gives to those who have it, documents' grants among them.
+  /// Errors: not_found, unavailable, rolled_back, corrupted.
+  Task<Result<Grants>> channels_of_role(std::string name);
+  Task<Result<std::vector<std::string>>> list_roles(std::string from, std::size_t limit);
 
   /// Principals built from their hidden channels so far; those found in memory do not count.
   std::uint64_t builds() const { return builds_; }
@@ -124,7 +146,9 @@ class PrincipalStore {
 
   Task<Result<BuiltPrincipal>> find(std::string name, PassStart pass);
   Task<Result<BuiltPrincipal>> lead(std::string name, PassStart pass);
+  Task<Result<std::shared_ptr<const Principal>>> load_guest(PassStart pass);
   Task<Result<BuiltPrincipal>> find_now(std::string name);
+  Task<Result<std::vector<std::string>>> list(PrincipalName from, std::size_t limit);
   void remember(const std::string& name, Validity validity, BuiltPrincipal built);
   Task<Result<std::optional<std::string>>> new_password_hash(std::string name,
                                                              std::string password);

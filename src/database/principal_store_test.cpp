@@ -208,7 +208,7 @@ TEST_F(PrincipalStoreTest, AnUnchangedUserIsInForceWhenAcknowledged) {
 TEST_F(PrincipalStoreTest, ARoleGivesItsChannelsToThoseWhoHaveIt) {
   put_user("ann", {}, {"editor"});
   EXPECT_FALSE(user("ann")->access.can_read_channel("drafts"));
-  const auto role = env_.run(db_->principals().put_role("editor", {"drafts"}));
+  const auto role = put_role("editor", {"drafts"});
   ASSERT_TRUE(role);
   EXPECT_EQ(user("ann")->access.granted_at("drafts"), role->sequence);
   EXPECT_THAT(user("ann")->roles, ElementsAre("editor"));
@@ -221,7 +221,7 @@ TEST_F(PrincipalStoreTest, ARoleGivesItsChannelsToThoseWhoHaveIt) {
 
 TEST_F(PrincipalStoreTest, ADocumentGrantsARole) {
   put_user("ann");
-  ASSERT_TRUE(env_.run(db_->principals().put_role("editor", {"drafts"})));
+  ASSERT_TRUE(put_role("editor", {"drafts"}));
   put_ok("g", R"({"roles":{"users":"ann","roles":"role:editor"}})");
   EXPECT_EQ(user("ann")->access.granted_at("drafts"), envelope("g").sequence);
 }
@@ -268,6 +268,19 @@ TEST_F(PrincipalStoreTest, TheGuestIsAsConfigured) {
   EXPECT_EQ(guest->access.granted_at("open"), Sequence(1));
 }
 
+TEST_F(PrincipalStoreTest, AGuestsGrantIsMadeUpForAfterACrash) {
+  DatabaseConfig config = *db_->config();
+  config.guest = {false, {"news"}};
+  ASSERT_TRUE(env_.run(db_->prepare(config)));
+  ASSERT_TRUE(env_.run(catalog_.update("db", config)));
+  reopen(false);
+  const PassStart pass = env_.run(db_->cache_reader().start_pass()).value();
+  const auto guest = env_.run(db_->principals().load("", pass)).value();
+  const auto granted = guest->access.granted_at("news");
+  ASSERT_TRUE(granted);
+  EXPECT_GT(*granted, Sequence(1)) << "who has read on before gets the backfill";
+}
+
 // sync_gateway PR 7316: concurrent updates of one user lose no number.
 TEST_F(PrincipalStoreTest, ConcurrentUpdatesOfOneUserLeaveNoGap) {
   put_user("ann");
@@ -311,7 +324,7 @@ TEST_F(PrincipalStoreTest, AnUnknownOutcomeIsReadBackOrTold) {
 
 TEST_F(PrincipalStoreTest, UsersAreListedInOrder) {
   for (const std::string_view name : {"dora", "ann", "carl", "bob"}) put_user(name);
-  ASSERT_TRUE(env_.run(db_->principals().put_role("editor", {})));
+  ASSERT_TRUE(put_role("editor", {}));
   ASSERT_TRUE(env_.run(db_->principals().delete_user("carl")));
   EXPECT_THAT(*env_.run(db_->principals().list_users("", 10)), ElementsAre("ann", "bob", "dora"));
   EXPECT_THAT(*env_.run(db_->principals().list_users("b", 1)), ElementsAre("bob"));

@@ -96,6 +96,7 @@ Task<void> WriteBatch::run_round(Round round) {
   co_await inline_winner_bodies(round);
   co_await run_sync_function(round);
   co_await run_for_promoted(round);
+  leave_out_unchanged(round);
   co_await store_parts(round);
   co_await allocate(round);
   co_await write_base(round);
@@ -175,7 +176,7 @@ void WriteBatch::edit(Round& round) {
   const EditRules rules{config_->allow_conflicts, config_->max_document_bytes,
                         config_->max_attachment_bytes};
   for (Pending* pending : round) {
-    auto edit = edit_revision(pending->now.envelope, pending->item, rules);
+    auto edit = edit_of(*pending, rules);
     if (!edit) {
       answer(*pending, std::move(edit).error());
     } else if (edit->is_known) {
@@ -187,13 +188,25 @@ void WriteBatch::edit(Round& round) {
   keep_those_in_round(round);
 }
 
+Result<RevisionEdit> WriteBatch::edit_of(Pending& pending, const EditRules& rules) {
+  DocumentEnvelope& envelope = pending.now.envelope;
+  if (!pending.item.is_resync) return edit_revision(envelope, pending.item, rules);
+  const auto winner = envelope.tree.winner();
+  if (!winner) return Error{Errc::not_found, "missing"};
+  RevisionEdit same;
+  same.rev = *winner;
+  same.old_winner = winner;
+  return same;
+}
+
 Task<void> WriteBatch::run_sync_function(Round& round) {
   std::vector<SyncInput> inputs;
   for (const Pending* pending : round) {
     const Attempt& now = pending->now;
     const DocId& id = pending->item.id;
     const LeafContent* content = now.envelope.content_of(now.edit.rev);
-    const LeafContent* old = now.base ? now.envelope.content_of(*now.base) : nullptr;
+    const bool has_old = now.base && !pending->item.is_resync;
+    const LeafContent* old = has_old ? now.envelope.content_of(*now.base) : nullptr;
     inputs.push_back({sync_text(now.envelope, id, *content, to_string(now.edit.rev)),
                       old ? sync_text(now.envelope, id, *old, {}) : std::string(),
                       writer_->sync_user});
@@ -205,6 +218,7 @@ Task<void> WriteBatch::run_sync_function(Round& round) {
 
 void WriteBatch::take_output(Pending& pending, Result<SyncOutput> output) {
   if (!output) return answer(pending, std::move(output).error());
+  if (output->rejection && pending.item.is_resync) *output = SyncOutput{};
   if (output->rejection) {
     ++statistics_.rejected;
     return answer(pending, Error{output->rejection->code, output->rejection->reason});
@@ -216,7 +230,7 @@ void WriteBatch::take_output(Pending& pending, Result<SyncOutput> output) {
 }
 
 Result<void> WriteBatch::set_expiry(Pending& pending) {
-  pending.now.envelope.expiry = pending.item.document.expiry;
+  if (!pending.item.is_resync) pending.now.envelope.expiry = pending.item.document.expiry;
   if (!pending.now.output.expiry) return {};
   HG_TRY(pending.now.envelope.expiry,
          parse_expiry(JsonView(*pending.now.output.expiry), context_.environment.wall_now()));
@@ -251,6 +265,20 @@ Task<void> WriteBatch::run_for_promoted(Round& round) {
       outputs[i]->channels = now.envelope.winner_content()->channels;
     }
     now.of_winner = *std::move(outputs[i]);
+  }
+  keep_those_in_round(round);
+}
+
+/// Documents whose channels and grants come out as they are take no sequence.
+void WriteBatch::leave_out_unchanged(Round& round) {
+  for (Pending* pending : round) {
+    if (!pending->item.is_resync) continue;
+    DocumentEnvelope after = pending->now.envelope;
+    const auto [removals, grants] =
+        assign_output(after, *pending->now.of_winner, after.sequence.next());
+    const bool is_same = removals.empty() && grants.empty() &&
+                         after.current_channels() == pending->now.envelope.current_channels();
+    if (is_same) answer(*pending, WriteAnswer{pending->now.edit.rev, Sequence(), false});
   }
   keep_those_in_round(round);
 }

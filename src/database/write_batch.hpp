@@ -53,6 +53,12 @@ class WriteBatch {
     std::vector<Sequence> abandoned;
   };
   using Round = std::vector<Pending*>;
+  /// Channels left and principals concerned by what the sync function says of the winner.
+  struct Assigned {
+    std::vector<std::string> removals;
+    std::vector<std::string> grants;
+  };
+  static Assigned assign_output(DocumentEnvelope& envelope, const SyncOutput& output, Sequence at);
   struct WantedBody {
     Pending* pending;
     Revision rev;
@@ -70,6 +76,8 @@ class WriteBatch {
   void edit(Round& round);
   Task<void> run_sync_function(Round& round);
   Task<void> run_for_promoted(Round& round);
+  void leave_out_unchanged(Round& round);
+  Result<RevisionEdit> edit_of(Pending& pending, const EditRules& rules);
   Task<std::vector<Result<SyncOutput>>> judge(std::vector<SyncInput> inputs);
   void take_output(Pending& pending, Result<SyncOutput> output);
   Result<void> set_expiry(Pending& pending);

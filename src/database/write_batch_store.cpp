@@ -87,7 +87,7 @@ std::vector<Operation> WriteBatch::settle(Pending& pending) {
   }
   envelope.content_of(now.edit.rev)->channels = now.output.channels;
   envelope.tree.prune(config_->effective_revs_limit());
-  envelope.last_written.reset();
+  if (!pending.item.is_resync) envelope.last_written.reset();
   if (winner != now.edit.rev && envelope.tree.contains(now.edit.rev))
     envelope.last_written = now.edit.rev;
 
@@ -102,6 +102,8 @@ std::vector<Operation> WriteBatch::settle(Pending& pending) {
     inserts.push_back(
         operation::Insert{attachment_key(context_.id, id, bytes.digest), std::move(bytes.bytes)});
   }
+  if (envelope.expiry)
+    inserts.push_back(operation::Insert{expiry_key(context_.id, id, *envelope.expiry), {}});
   for (auto& body : changes.to_store) {
     inserts.push_back(
         operation::Insert{revision_body_key(context_.id, id, body.rev), std::move(body.body)});
@@ -136,16 +138,24 @@ Task<Result<void>> WriteBatch::allocate_for(Round items) {
   co_return Result<void>();
 }
 
+WriteBatch::Assigned WriteBatch::assign_output(DocumentEnvelope& envelope, const SyncOutput& output,
+                                               Sequence at) {
+  const auto& channels = output.channels;
+  Assigned assigned;
+  assigned.removals = assign_channels(envelope, {channels.begin(), channels.end()}, at);
+  assigned.grants = assign_grants(envelope, channel_grants(output), role_grants(output), at);
+  return assigned;
+}
+
 void WriteBatch::seal(Pending& pending) {
   Attempt& now = pending.now;
   DocumentEnvelope& envelope = now.envelope;
   for (const Sequence abandoned : pending.abandoned) record_sequence(envelope, {abandoned, {}, {}});
   RecordedSequence own{pending.held->sequence, {}, {}};
   if (now.of_winner) {
-    const auto& channels = now.of_winner->channels;
-    own.removals = assign_channels(envelope, {channels.begin(), channels.end()}, own.sequence);
-    own.grants = assign_grants(envelope, channel_grants(*now.of_winner),
-                               role_grants(*now.of_winner), own.sequence);
+    Assigned assigned = assign_output(envelope, *now.of_winner, own.sequence);
+    own.removals = std::move(assigned.removals);
+    own.grants = std::move(assigned.grants);
   }
   envelope.sequence = own.sequence;
   now.changes_rights = !own.grants.empty();

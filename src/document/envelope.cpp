@@ -26,13 +26,21 @@ void leave_channel(ChannelMembership& membership, ChannelRemoval removal) {
   membership.removal = std::move(removal);
 }
 
+/// Which of an envelope's two grant maps.
+enum class GrantKind : std::uint8_t { channels, roles };
+
 /// Principals whose entries differ go into `changed`.
-void assign_grant_map(GrantMap& present, const GrantSets& wanted, Sequence sequence,
-                      std::set<std::string>& changed) {
+void assign_grant_map(DocumentEnvelope& envelope, GrantKind kind, const GrantSets& wanted,
+                      Sequence sequence, std::set<std::string>& changed) {
+  const bool is_role = kind == GrantKind::roles;
+  GrantMap& present = is_role ? envelope.roles : envelope.access;
   for (auto principal = present.begin(); principal != present.end();) {
     const auto wish = wanted.find(principal->first);
     const std::size_t dropped = std::erase_if(principal->second, [&](const auto& grant) {
-      return wish == wanted.end() || !wish->second.contains(grant.first);
+      if (wish != wanted.end() && wish->second.contains(grant.first)) return false;
+      envelope.ended_grants.push_back(
+          {principal->first, grant.first, is_role, grant.second, sequence});
+      return true;
     });
     if (dropped > 0) changed.insert(principal->first);
     principal = principal->second.empty() ? present.erase(principal) : std::next(principal);
@@ -136,8 +144,11 @@ std::vector<std::string> assign_channels(DocumentEnvelope& envelope,
 std::vector<std::string> assign_grants(DocumentEnvelope& envelope, const GrantSets& access,
                                        const GrantSets& roles, Sequence sequence) {
   std::set<std::string> changed;
-  assign_grant_map(envelope.access, access, sequence, changed);
-  assign_grant_map(envelope.roles, roles, sequence, changed);
+  assign_grant_map(envelope, GrantKind::channels, access, sequence, changed);
+  assign_grant_map(envelope, GrantKind::roles, roles, sequence, changed);
+  auto& ended = envelope.ended_grants;
+  if (ended.size() > kEndedGrantsMax)
+    ended.erase(ended.begin(), ended.end() - static_cast<std::ptrdiff_t>(kEndedGrantsMax));
   return {changed.begin(), changed.end()};
 }
 
@@ -197,6 +208,10 @@ RecordedSequence resequence(DocumentEnvelope& envelope, const std::set<Sequence>
   move_channels(envelope.channels, lost, sequence);
   move_grants(envelope.access, lost, sequence);
   move_grants(envelope.roles, lost, sequence);
+  for (EndedGrant& ended : envelope.ended_grants) {
+    move_if_lost(ended.start, lost, sequence);
+    move_if_lost(ended.end, lost, sequence);
+  }
   record_sequence(envelope, {envelope.sequence, {}, {}});
   record_sequence(envelope, moved);
   envelope.sequence = sequence;

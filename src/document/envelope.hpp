@@ -71,6 +71,20 @@ using GrantMap = std::map<std::string, std::map<std::string, Sequence, std::less
 /// The same as a sync function gives it, without sequences.
 using GrantSets = std::map<std::string, std::set<std::string, std::less<>>, std::less<>>;
 
+/// Ended grants kept of one document; beyond, the oldest go.
+inline constexpr std::size_t kEndedGrantsMax = 100;
+
+/// A grant of the document that it has taken back: whoever read by it may have to be told.
+struct EndedGrant {
+  std::string principal;  ///< "user:NAME", "role:NAME"
+  std::string name;       ///< of a channel, or of a role
+  bool is_role = false;
+  Sequence start;
+  Sequence end;
+
+  friend bool operator==(const EndedGrant&, const EndedGrant&) = default;
+};
+
 /// A sequence that the document used or drew, and what was recorded at it (R7, R10).
 struct RecordedSequence {
   Sequence sequence;
@@ -104,8 +118,9 @@ struct DocumentEnvelope {
   /// Ascending; contains `sequence` and those drawn and abandoned before it.
   std::vector<RecordedSequence> recent;
   ChannelMap channels;
-  GrantMap access;  ///< principal -> channel
-  GrantMap roles;   ///< principal -> role
+  GrantMap access;                       ///< principal -> channel
+  GrantMap roles;                        ///< principal -> role
+  std::vector<EndedGrant> ended_grants;  ///< oldest first
   std::vector<LeafContent> contents;
   std::optional<WallTime> expiry;  ///< whole seconds
   WallTime time_saved{};
@@ -134,7 +149,8 @@ std::vector<std::string> assign_channels(DocumentEnvelope& envelope,
                                          Sequence sequence);
 
 /// Gives the document the grants of its winner at `sequence`: a grant that stays keeps its first
-/// sequence. Returns the principals whose channels or roles changed, sorted.
+/// sequence, one that goes is entered in `ended_grants`. Returns the principals whose channels or
+/// roles changed, sorted.
 std::vector<std::string> assign_grants(DocumentEnvelope& envelope, const GrantSets& access,
                                        const GrantSets& roles, Sequence sequence);
 

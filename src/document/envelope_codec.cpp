@@ -15,7 +15,8 @@ namespace part {
 constexpr std::uint8_t kLastWritten = 1;
 constexpr std::uint8_t kExpiry = 2;
 constexpr std::uint8_t kGrants = 4;
-constexpr std::uint8_t kAll = 7;
+constexpr std::uint8_t kEndedGrants = 8;
+constexpr std::uint8_t kAll = 15;
 }  // namespace part
 
 namespace membership_bit {
@@ -53,7 +54,8 @@ class Encoder {
     const bool has_grants = !envelope_.access.empty() || !envelope_.roles.empty();
     out_.u8(kFormat);
     out_.u8(bits((envelope_.last_written ? part::kLastWritten : 0) |
-                 (envelope_.expiry ? part::kExpiry : 0) | (has_grants ? part::kGrants : 0)));
+                 (envelope_.expiry ? part::kExpiry : 0) | (has_grants ? part::kGrants : 0) |
+                 (envelope_.ended_grants.empty() ? 0 : part::kEndedGrants)));
     out_.varint(envelope_.sequence.value());
     out_.varint(static_cast<std::uint64_t>(envelope_.time_saved.time_since_epoch().count()));
     if (envelope_.expiry) out_.varint(seconds_of(*envelope_.expiry));
@@ -65,6 +67,7 @@ class Encoder {
       put_grants(envelope_.access);
       put_grants(envelope_.roles);
     }
+    if (!envelope_.ended_grants.empty()) put_ended_grants();
     put_contents();
     return std::move(out_).bytes();
   }
@@ -129,6 +132,15 @@ class Encoder {
     }
   }
 
+  void put_ended_grants() {
+    out_.varint(envelope_.ended_grants.size());
+    for (const EndedGrant& ended : envelope_.ended_grants) {
+      out_.text(ended.principal).text(ended.name).u8(ended.is_role ? 1 : 0);
+      put(ended.start);
+      put(ended.end);
+    }
+  }
+
   void put_contents() {
     const auto winner = envelope_.tree.winner();
     out_.varint(envelope_.contents.size());
@@ -163,7 +175,7 @@ class Decoder {
     if (format > kFormat)
       return Error{Errc::unsupported, fmt::format("document envelope of format {}", format)};
     const bool is_whole = format == kFormat && take_head() && take_recent() && take_channels() &&
-                          take_all_grants() && take_contents();
+                          take_all_grants() && take_ended_grants() && take_contents();
     if (!is_whole || !in_.ok() || !in_.at_end()) return Error{Errc::corrupted, "document envelope"};
     return std::move(envelope_);
   }
@@ -276,6 +288,21 @@ class Decoder {
       }
     }
     return in_.ok();
+  }
+
+  bool take_ended_grants() {
+    if ((parts_ & part::kEndedGrants) == 0) return true;
+    envelope_.ended_grants.resize(in_.count(5));
+    for (EndedGrant& ended : envelope_.ended_grants) {
+      ended.principal = in_.text();
+      ended.name = in_.text();
+      const std::uint8_t role = in_.u8();
+      if (role > 1) return false;
+      ended.is_role = role == 1;
+      ended.start = take_sequence();
+      ended.end = take_sequence();
+    }
+    return in_.ok() && !envelope_.ended_grants.empty();
   }
 
   bool take_contents() {

@@ -44,6 +44,7 @@ DocumentEnvelope rich() {
   envelope.last_written = loser;
   envelope.sequence = Sequence(1'000'007);
   assign_channels(envelope, Names{"sport", "a"}, envelope.sequence);
+  assign_grants(envelope, {{"user:ann", {"old"}}}, {}, Sequence(1'000'001));
   assign_grants(envelope, {{"user:ann", {"news", "sport"}}}, {{"user:bob", {"role:x"}}},
                 envelope.sequence);
   record_sequence(envelope, {Sequence(1'000'005), {}, {}});
@@ -152,9 +153,13 @@ TEST(AssignGrants, AGrantKeepsItsFirstSequenceUntilItStops) {
   EXPECT_EQ(envelope.access.at("user:a").at("x"), Sequence(1));
   EXPECT_THAT(assign_grants(envelope, {{"user:a", {"x", "y"}}, {"role:r", {"y"}}}, {}, Sequence(3)),
               ElementsAre("role:r", "user:a"));
+  EXPECT_THAT(envelope.ended_grants, IsEmpty());
   EXPECT_THAT(assign_grants(envelope, {{"role:r", {"y"}}}, {{"user:a", {"role:r"}}}, Sequence(4)),
               ElementsAre("user:a"));
   EXPECT_EQ(envelope.access.count("user:a"), 0u);
+  EXPECT_THAT(envelope.ended_grants,
+              ElementsAre(EndedGrant{"user:a", "x", false, Sequence(1), Sequence(4)},
+                          EndedGrant{"user:a", "y", false, Sequence(3), Sequence(4)}));
   EXPECT_EQ(envelope.roles.at("user:a").at("role:r"), Sequence(4));
   EXPECT_THAT(assign_grants(envelope, {{"user:a", {"x"}}}, {}, Sequence(5)),
               ElementsAre("role:r", "user:a"));

@@ -28,6 +28,11 @@ class NotingSource final : public ChangesSource {
     pass_began_ = asked_;
     return source_.load_principal(std::move(name), std::move(pass));
   }
+  Task<Result<std::vector<std::optional<DocumentEnvelope>>>> load_envelopes(
+      std::vector<DocId> ids) override {
+    return source_.load_envelopes(std::move(ids));
+  }
+  Task<Result<Sequence>> read_highest() override { return source_.read_highest(); }
   Task<std::vector<Result<ShownRevision>>> load_documents(std::shared_ptr<const Principal> reader,
                                                           std::vector<DocId> ids,
                                                           ShowOptions show) override {

@@ -79,7 +79,7 @@ Task<Result<UserWrite>> put_principal(SimProcess& process, ScriptStep step) {
   PrincipalStore& principals = process.database->principals();
   if (step.kind == StepKind::role) {
     std::string role = fmt::format("r{}", step.subject);
-    co_return co_await principals.put_role(std::move(role), step.channels);
+    co_return co_await principals.put_role(std::move(role), RoleUpdate{step.channels});
   }
   UserUpdate update;
   update.admin_channels = step.channels;

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "changes/changes_filter.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace headgate {
+namespace {
+
+// Documents read in one step.
+constexpr std::size_t kStep = 50;
+
+// When the document was in the channel.
+std::vector<GrantSpan> stays_in(const DocumentEnvelope& envelope, const ChannelId& channel) {
+  if (channel == ChannelId::star()) return {{Sequence(), kUnended}};
+  std::vector<GrantSpan> stays;
+  const auto found = envelope.channels.find(channel.name());
+  if (found == envelope.channels.end()) return stays;
+  for (const ChannelInterval& stay : found->second.past) stays.push_back({stay.start, stay.end});
+  if (found->second.is_current()) stays.push_back({found->second.since, kUnended});
+  return stays;
+}
+
+// The document was in the channel while the reader could read it, and the reader has not been told
+// that it left.
+bool may_have(const Principal& reader, const DocumentEnvelope& envelope, const ChannelId& channel,
+              Sequence safe) {
+  const auto held = reader.ended_access.find(std::string(channel.name()));
+  if (held == reader.ended_access.end()) return false;
+  for (const GrantSpan& stay : stays_in(envelope, channel)) {
+    if (stay.end <= safe) continue;
+    for (const GrantSpan& span : held->second)
+      if (stay.start < span.end && span.start < stay.end) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
+                                        const ChannelPlan& plan, Sequence safe, Sequence up_to,
+                                        std::size_t wanted, MergedPages& merged) {
+  if (options_.doc_ids) {
+    std::erase_if(merged.changes, [&](const Change& change) {
+      return !options_.doc_ids->contains(change.entry().doc_id.text());
+    });
+  }
+  const bool reads_documents =
+      options_.selector || std::ranges::any_of(merged.changes, &Change::is_revocation);
+  if (!reads_documents) co_return Result<void>();
+  const std::vector<Change> all = std::exchange(merged.changes, {});
+  const auto is_beyond = [&](const Change& change) {
+    return change.place > merged.bound || change.sequence() > up_to;
+  };
+  const auto end = std::find_if(all.begin(), all.end(), is_beyond);
+  auto next = all.begin();
+  while (next != end && merged.changes.size() < wanted &&
+         next - all.begin() < static_cast<std::ptrdiff_t>(kDocumentsPerPass)) {
+    const auto last = next + std::min<std::ptrdiff_t>(kStep, end - next);
+    HG_CO_CHECK(co_await keep_wanted(reader, plan, safe, {next, last}, merged.changes));
+    next = last;
+  }
+  if (next == end) co_return Result<void>();
+  merged.bound = std::prev(next)->place;
+  merged.is_cut = true;
+  co_return Result<void>();
+}
+
+Task<Result<void>> ChangesFilter::keep_wanted(std::shared_ptr<const Principal> reader,
+                                              const ChannelPlan& plan, Sequence safe,
+                                              std::vector<Change> changes,
+                                              std::vector<Change>& kept) {
+  HG_CO_CHECK(co_await drop_unfounded(reader, safe, changes));
+  if (options_.selector) co_return co_await select(reader, plan, std::move(changes), kept);
+  std::ranges::move(changes, std::back_inserter(kept));
+  co_return Result<void>();
+}
+
+// sync_gateway PR 5021: not what can be read by another channel; and not what was never in the
+// channel while the reader had it.
+Task<Result<void>> ChangesFilter::drop_unfounded(std::shared_ptr<const Principal> reader,
+                                                 Sequence safe, std::vector<Change>& changes) {
+  std::vector<DocId> ids;
+  for (const Change& change : changes)
+    if (change.is_revocation()) ids.push_back(change.entry().doc_id);
+  if (ids.empty()) co_return Result<void>();
+  HG_CO_TRY(const auto envelopes, co_await source_.load_envelopes(std::move(ids)));
+  std::size_t next = 0;
+  std::erase_if(changes, [&](const Change& change) {
+    if (!change.is_revocation()) return false;
+    const auto& envelope = envelopes[next++];
+    return !envelope || reader->access.can_read(envelope->current_channels()) ||
+           !may_have(*reader, *envelope, *change.lost, safe);
+  });
+  co_return Result<void>();
+}
+
+Task<Result<void>> ChangesFilter::select(std::shared_ptr<const Principal> reader,
+                                         const ChannelPlan& plan, std::vector<Change> changes,
+                                         std::vector<Change>& kept) {
+  std::vector<DocId> ids;
+  for (const Change& change : changes) ids.push_back(change.entry().doc_id);
+  const auto documents = co_await source_.load_documents(std::move(reader), std::move(ids), {});
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    const CacheEntry& entry = changes[i].entry();
+    const bool is_removal = changes[i].is_revocation() ||
+                            (!is_seen(entry, plan) && !channels_left(entry, plan).empty());
+    const Result<ShownRevision>& document = documents[i];
+    bool is_wanted = is_removal;
+    if (document) {
+      is_wanted = is_wanted || options_.selector->matches(JsonView(document->json));
+    } else if (document.error().code != Errc::forbidden &&
+               document.error().code != Errc::not_found) {
+      co_return document.error();  // those have changed since: a later entry tells of it
+    }
+    if (is_wanted) kept.push_back(std::move(changes[i]));
+  }
+  co_return Result<void>();
+}
+
+}  // namespace headgate

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a feed with `revocations` tells of channels that its reader has lost (sync-semantics 9.3).
+#include <gmock/gmock.h>
+
+#include "changes/changes_fixture.hpp"
+
+namespace headgate {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+class RevocationTest : public ChangesFixture {
+ protected:
+  RevocationTest() : ChangesFixture(scripted()) {}
+
+  static ChangesOptions revoking(FeedKind feed, std::string_view from) {
+    ChangesOptions asked = options(feed, from);
+    asked.revocations = true;
+    return asked;
+  }
+  /// "-a@10:3" is a revocation.
+  static Names told(const Follower& follower) {
+    Names names;
+    for (const SeenRow& row : follower.rows)
+      names.push_back((row.is_revoked ? "-" : "") + row.id + "@" + row.seq);
+    return names;
+  }
+  Names told_to(std::string_view name, std::string_view from) {
+    return told(get_changes(revoking(FeedKind::normal, from), user(name)));
+  }
+};
+
+TEST_F(RevocationTest, AChannelTakenByAnAdmin) {
+  put_user("alice", {"news", "c"});       // 2
+  put_in("a", "c");                       // 3
+  put_in("both", "c news");               // 4
+  const auto gone = put_in("gone", "c");  // 5
+  put_in("b", "c");                       // 6
+  put_in("gone", "x", gone);              // 7
+  put_user("alice", {"news"});            // 8
+  put_in("n", "news");                    // 9
+  put_in("after", "c");                   // 10
+  settle();
+  EXPECT_THAT(told_to("alice", "7"), ElementsAre("-a@8:3", "-b@8:6", "n@9"));
+  // sync_gateway PR 5395: its sequence may be all that is new.
+  EXPECT_THAT(told_to("alice", "8:3"), ElementsAre("-b@8:6", "n@9"));
+  EXPECT_THAT(told_to("alice", "8:6"), ElementsAre("n@9"));
+  EXPECT_THAT(told_to("alice", "8"), ElementsAre("n@9"));
+  // Whoever was not told that `gone` left is told now.
+  EXPECT_THAT(told_to("alice", "6"), ElementsAre("-a@8:3", "-b@8:6", "-gone@8:7", "n@9"));
+  EXPECT_THAT(changes("7", user("alice")), ElementsAre("n@9")) << "only who asks";
+  EXPECT_THAT(told_to("alice", "0"), ElementsAre("both@4", "n@9")) << "a new client has nothing";
+  ChangesOptions active = revoking(FeedKind::normal, "7");
+  active.active_only = true;
+  EXPECT_THAT(told(get_changes(active, user("alice"))), ElementsAre("n@9"));
+}
+
+TEST_F(RevocationTest, TheRowNamesTheRevisionAndShowsNoBody) {
+  put_user("alice", {"c"});
+  const std::string rev = put_in("a", "c");
+  put_user("alice", {});
+  settle();
+  ChangesOptions asked = revoking(FeedKind::normal, "3");
+  asked.include_docs = true;
+  Follower& follower = get_changes(asked, user("alice"));
+  ASSERT_EQ(follower.rows.size(), 1u);
+  EXPECT_THAT(follower.rows[0].revs, ElementsAre(rev));
+  const JsonView doc(follower.rows[0].doc);
+  EXPECT_EQ(doc.find("_removed")->as_bool(), true);
+  EXPECT_FALSE(doc.find("channels"));
+}
+
+// A client must not learn of documents that were never in the channel while it had it.
+TEST_F(RevocationTest, OnlyWhatTheReaderMayHave) {
+  const auto early = put_in("early", "c");  // 2
+  put_in("early", "x", early);              // 3
+  put_user("alice", {"c"});                 // 4
+  const auto here = put_in("here", "c");    // 5
+  put_user("alice", {"n"});                 // 6
+  put_in("late", "c");                      // 7
+  put_in("here", "c", here);                // 8
+  const auto tomb = put_in("tomb", "c");    // 9
+  settle();
+  EXPECT_THAT(told_to("alice", "5"), ElementsAre("-here@6:5"));
+  EXPECT_THAT(told_to("alice", "4"), ElementsAre("-here@6:5"));
+}
+
+TEST_F(RevocationTest, AGrantOfADocumentThatIsTakenBack) {
+  put_user("alice", {"n"});                                                     // 2
+  put_in("a", "c");                                                             // 3
+  auto rev = put_ok("g", R"({"grant":{"users":["alice"],"channels":["c"]}})");  // 4
+  settle();
+  EXPECT_THAT(told_to("alice", "3"), ElementsAre("a@4:3"));
+  rev = put_ok("g", R"({"n":2})", rev);  // 5
+  settle();
+  EXPECT_THAT(told_to("alice", "4"), ElementsAre("-a@5:3"));
+  // The document is written on, and the grant's end is still known; also to a new process.
+  put_ok("g", R"({"n":3})", rev);  // 6
+  reopen();
+  DatabaseChangesSource fresh(*db_);
+  ChangesFeed feed(fresh, hub_, user("alice"), revoking(FeedKind::normal, "4"));
+  const auto batch = env_.run(feed.next());
+  ASSERT_TRUE(batch && batch->rows.size() == 1);
+  EXPECT_EQ(SeenRow::parse(batch->rows[0].text()).id, "a");
+}
+
+// The reader's own write takes its access away: it is told, although it wrote the newest revision.
+TEST_F(RevocationTest, SelfInflictedLoss) {
+  put_user("alice", {"n"});  // 2
+  const auto rev =
+      put_ok("own", R"({"channels":["c"],"grant":{"users":["alice"],"channels":["c"]}})");  // 3
+  settle();
+  ASSERT_TRUE(write(item("own", R"({"channels":["c"]})", rev), user("alice")));  // 4
+  settle();
+  EXPECT_THAT(told_to("alice", "3"), ElementsAre("-own@4:3"));
+}
+
+TEST_F(RevocationTest, RolesThatAreTakenEmptiedOrDeleted) {
+  ASSERT_TRUE(put_role("r", {"c", "d"}));  // 2
+  put_user("alice", {"d"}, {"r"});         // 3
+  put_in("a", "c");                        // 4
+  put_in("b", "d");                        // 5
+  put_user("alice", {"d"}, {});            // 6
+  settle();
+  EXPECT_THAT(told_to("alice", "5"), ElementsAre("-a@6:4")) << "d is held otherwise";
+  put_user("alice", {}, {"r"});       // 7
+  ASSERT_TRUE(put_role("r", {"d"}));  // 8
+  settle();
+  EXPECT_THAT(told_to("alice", "7"), ElementsAre("-a@8:4"));
+  ASSERT_TRUE(put_role("r", {"c", "d"}));                     // 9
+  ASSERT_TRUE(env_.run(db_->principals().delete_role("r")));  // 10
+  settle();
+  EXPECT_THAT(told_to("alice", "9"), ElementsAre("-a@10:4", "-b@10:5"));
+  ASSERT_TRUE(put_role("r", {"c"}));  // 11
+  settle();
+  EXPECT_THAT(told_to("alice", "9"), ElementsAre("-b@10:5", "a@11:4"));
+}
+
+// Lost and given back: what left the channel meanwhile is still on the device.
+TEST_F(RevocationTest, LostAndGivenBack) {
+  put_user("alice", {"c"});               // 2
+  const auto left = put_in("left", "c");  // 3
+  put_in("stays", "c");                   // 4
+  put_user("alice", {});                  // 5
+  put_in("left", "x", left);              // 6
+  put_user("alice", {"c"});               // 7
+  settle();
+  EXPECT_THAT(told_to("alice", "4"), ElementsAre("-left@5:3", "stays@7:4"));
+}
+
+TEST_F(RevocationTest, StarTakenAway) {
+  put_user("alice", {"*"});     // 2
+  put_in("a", "c");             // 3
+  put_in("n", "news");          // 4
+  put_ok("nowhere", "{}");      // 5
+  put_user("alice", {"news"});  // 6
+  settle();
+  EXPECT_THAT(told_to("alice", "5"), ElementsAre("-a@6:3", "n@6:4", "-nowhere@6:5"));
+}
+
+// One write takes a channel and gives another one: both stand at its place.
+TEST_F(RevocationTest, GrantAndRevocationOfOneWrite) {
+  put_user("alice", {"a"});  // 2
+  put_in("a1", "a");         // 3
+  put_in("b1", "b");         // 4
+  put_in("a2", "a b");       // 5
+  put_in("a3", "a");         // 6
+  put_user("alice", {"b"});  // 7
+  settle();
+  EXPECT_THAT(told_to("alice", "6"), ElementsAre("-a1@7:3", "b1@7:4", "a2@7:5", "-a3@7:6"));
+  EXPECT_THAT(told_to("alice", "7:4"), ElementsAre("a2@7:5", "-a3@7:6"));
+}
+
+TEST_F(RevocationTest, WhileAFeedWaits) {
+  put_user("alice", {"news", "c"});
+  put_in("a", "c");
+  settle();
+  Follower& continuous = follow(revoking(FeedKind::continuous, "3"), user("alice"));
+  Follower& longpoll = follow(revoking(FeedKind::longpoll, "3"), user("alice"));
+  put_user("alice", {"news"});
+  settle(milliseconds(30));
+  EXPECT_THAT(told(continuous), ElementsAre("-a@4:3"));
+  EXPECT_THAT(told(longpoll), ElementsAre("-a@4:3"));
+  EXPECT_TRUE(longpoll.has_ended);
+}
+
+TEST_F(RevocationTest, ARevocationAboveStableWaits) {
+  put_user("alice", {"news", "c"});
+  put_in("a", "c");
+  freeze_stable();
+  Follower& follower = follow(revoking(FeedKind::continuous, "3"), user("alice"));
+  put_user("alice", {"news"});
+  settle(milliseconds(300));
+  EXPECT_THAT(told(follower), IsEmpty());
+  thaw_stable();
+  EXPECT_THAT(told(follower), ElementsAre("-a@4:3"));
+}
+
+TEST_F(RevocationTest, PagesOfManyRevocations) {
+  put_user("alice", {"news", "c"});
+  std::vector<WriteItem> items;
+  for (int i = 0; i < 2'500; ++i) items.push_back(item("d" + std::to_string(i), body_in("c")));
+  env_.run(db_->writer().write(admin(), std::move(items)));
+  settle();
+  const std::string before = get_changes(revoking(FeedKind::normal, "0"), user("alice")).last_seq;
+  put_user("alice", {"news"});
+  put_in("n", "news");
+  settle();
+  std::string at = before;
+  std::set<std::string> revoked;
+  for (int page = 0; page < 100; ++page) {
+    ChangesOptions asked = revoking(FeedKind::normal, at);
+    asked.limit = 700;
+    Follower& follower = get_changes(asked, user("alice"));
+    if (follower.rows.empty()) break;
+    for (const SeenRow& row : follower.rows)
+      if (row.is_revoked) EXPECT_TRUE(revoked.insert(row.id).second) << row.id;
+    at = follower.last_seq;
+  }
+  EXPECT_EQ(revoked.size(), 2'500u);
+  EXPECT_THAT(told_to("alice", before).size(), 2'501u);
+}
+
+}  // namespace
+}  // namespace headgate
