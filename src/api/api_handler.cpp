@@ -4,6 +4,7 @@
 #include "api/authentication.hpp"
 #include "api/body_type.hpp"
 #include "api/cors.hpp"
+#include "api/document_request.hpp"
 #include "base/log.hpp"
 
 namespace headgate {
@@ -117,6 +118,7 @@ Task<Result<void>> ApiHandler::run(ApiCall& call, const Resource& resource,
       HG_CO_TRY(call.reader, co_await authenticate(call));
     }
   }
+  HG_CO_TRY(call.durability, requested_durability(call.request(), services_.durability));
   co_return co_await method.action(call);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/actions.hpp"
 #include "api/cors.hpp"
+#include "api/document_request.hpp"
 #include "api/parameters.hpp"
 #include "sequence/sequence_id.hpp"
 
@@ -27,6 +28,14 @@ void keep_fixed(DatabaseConfig& config, std::string_view body, const DatabaseCon
   if (!given.find("star_channel")) config.star_channel = present.star_channel;
 }
 
+/// A promise that this store cannot keep is refused; without one the database gets the best.
+Result<void> settle_durability(DatabaseConfig& config, std::string_view body,
+                               const DurabilityOffer& offer) {
+  const JsonView given = body.empty() ? JsonView() : JsonView(body);
+  if (!given.find("durability")) config.durability = offer.standard;
+  return check_durability(config.durability, offer);
+}
+
 }  // namespace
 
 Task<Result<void>> get_database(ApiCall& call) {
@@ -48,6 +57,7 @@ Task<Result<void>> get_database(ApiCall& call) {
 
 Task<Result<void>> put_database(ApiCall& call) {
   HG_CO_TRY(DatabaseConfig config, DatabaseConfig::parse(call.request().body));
+  HG_CO_CHECK(settle_durability(config, call.request().body, call.services().durability));
   HG_CO_CHECK(co_await call.services().databases.create(call.request().path[0], std::move(config)));
   call.respond_json(201, std::string(kOk));
   co_return Result<void>();
@@ -74,6 +84,7 @@ Task<Result<void>> get_config(ApiCall& call) {
 
 Task<Result<void>> put_config(ApiCall& call) {
   HG_CO_TRY(DatabaseConfig config, DatabaseConfig::parse(call.request().body));
+  HG_CO_CHECK(settle_durability(config, call.request().body, call.services().durability));
   if (const auto lease = co_await call.services().databases.find(call.request().path[0]))
     keep_fixed(config, call.request().body, *lease->database().config());
   HG_CO_CHECK(

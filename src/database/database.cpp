@@ -44,7 +44,7 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
       principals_(context_),
       sessions_(context_, principals_),
       repair_(context_),
-      reconfigured_(dependencies.environment),
+      changed_(dependencies.environment),
       tasks_(dependencies.environment) {}
 
 Database::~Database() = default;
@@ -81,11 +81,29 @@ Task<void> Database::stop_cache_writer() {
 }
 
 Task<Result<void>> Database::reconfigure(DatabaseConfig config) {
-  while (is_reconfiguring_) co_await reconfigured_.wait_past(reconfigured_.count());
-  is_reconfiguring_ = true;
+  co_await enter_change();
   auto done = co_await apply(std::move(config));
-  is_reconfiguring_ = false;
-  reconfigured_.raise();
+  leave_change();
+  co_return done;
+}
+
+Task<void> Database::enter_change() {
+  while (is_changing_) co_await changed_.wait_past(changed_.count());
+  is_changing_ = true;
+}
+
+void Database::leave_change() {
+  is_changing_ = false;
+  changed_.raise();
+}
+
+Task<Result<void>> Database::hold_cache_writer(bool wanted) {
+  co_await enter_change();
+  Result<void> done;
+  const bool is_in_charge = cache_writer_ && cache_writer_->statistics().is_in_charge;
+  if (wanted && !is_in_charge) done = co_await start_cache_writer();
+  if (!wanted) co_await stop_cache_writer();
+  leave_change();
   co_return done;
 }
 
