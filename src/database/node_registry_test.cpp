@@ -22,8 +22,10 @@ class NodeRegistryTest : public testing::Test {
     explicit Node(NodeRegistryTest& test, std::string name, bool is_cache_writer = true)
         : memory(test.env_, test.store_),
           bucket(test.env_, memory),
-          registry(test.env_, bucket,
-                   {.name = std::move(name), .is_cache_writer = is_cache_writer}) {}
+          registry(test.env_, bucket, {}) {
+      registry.own().name = std::move(name);
+      registry.own().is_cache_writer = is_cache_writer;
+    }
     MemoryBucket memory;
     FaultBucket bucket;
     NodeRegistry registry;

@@ -38,15 +38,14 @@ export class HeadgateNodes {
     }, within);
   }
 
-  /** The node that is the database's cache writer now, or nothing; dead nodes are not asked. */
+  /** The node that has the database's cache writer and should have it, or nothing. */
   async cacheWriterOf(database) {
     for (const server of this.servers) {
       if (server.exited || server.isPaused) continue;
       const { json } = await server.admin('GET', '/_cluster', undefined, { within: 2_000 })
         .catch(() => ({}));
-      if (json?.databases.find(({ name }) => name === database)?.is_cache_writer_here) {
-        return server;
-      }
+      const found = json?.databases.find(({ name }) => name === database);
+      if (found?.is_cache_writer_here && found.cache_writer === json.node) return server;
     }
     return undefined;
   }
