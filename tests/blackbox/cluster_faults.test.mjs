@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real processes under faults: clients write and follow through three nodes while nodes, cache
-// writers and Redis masters are killed and stopped. What was acknowledged with `replicated` must
-// be there at the end, on every node, on every feed (I1, I2, I3, I5, I9). The record of what
-// happened and its judgement share no code with the product.
+// writers and Redis masters are killed and stopped, and a master dies whose replica lags far behind.
+// What was acknowledged with `replicated` must be there at the end, and whatever is there must be on
+// every node and every feed (I1, I3, I5, I9). The record of what happened and its judgement share
+// no code with the product.
 //
 //   HEADGATE_FAULT_SECONDS  how long the faults go on (25)
 //   HEADGATE_FAULT_SEED     which faults, in which order (drawn anew and printed)
@@ -17,6 +18,10 @@ import { bucketToml, RedisClusterOfSix } from './redis.mjs';
 const kSeconds = Number(process.env.HEADGATE_FAULT_SECONDS ?? 25);
 const kSeed = Number(process.env.HEADGATE_FAULT_SEED ?? Date.now() % 1_000_000);
 const kWriters = 6;
+const kMemoryWriters = 3;
+/** Of a memory write while a replica lags: more of them than what buffers of sockets hold. */
+const kLargeBody = 'x'.repeat(400_000);
+const kLagBytes = 45_000_000;
 const kDocuments = 12;  // of each writer
 const kChannels = ['red', 'green', 'blue'];
 const kHealMs = 60_000;
@@ -35,8 +40,9 @@ function generator(seed) {
 /** What clients were told. */
 class History {
   constructor() {
-    /** id -> revisions that were acknowledged, and those whose outcome nobody knows. */
+    /** id -> revisions that were acknowledged. */
     this.acknowledged = new Map();
+    this.largeBytes = 0;
     this.counts = { acknowledged: 0, refused: 0, unknown: 0, conflicts: 0 };
   }
 
@@ -48,16 +54,20 @@ class History {
 }
 
 /** One client: writes its own documents through one node after the other. */
-async function write(nodes, writer, history, run) {
+async function write(nodes, writer, history, run, durability) {
+  const isMemory = durability === 'memory';
   const parents = new Map();
   for (let count = 0; !run.isOver; count += 1) {
     const server = nodes.servers[(writer + count) % nodes.servers.length];
-    const id = `w${writer}-${count % kDocuments}`;
+    const id = `${durability[0]}${writer}-${count % kDocuments}`;
     const rev = parents.get(id);
-    const doc = { channels: [kChannels[(writer + count) % 3]], count, ...(rev ? { _rev: rev } : {}) };
-    const answer = await server.admin('PUT', `/db/${id}`, doc, { within: 4_000 })
-      .catch(() => undefined);
+    const isLarge = isMemory && run.isLagging;
+    const doc = { channels: [kChannels[(writer + count) % 3]], count, ...(rev ? { _rev: rev } : {}),
+      ...(isLarge ? { text: kLargeBody } : {}) };
+    const answer = await server.admin('PUT', `/db/${id}`, doc,
+      { within: 4_000, headers: { 'X-Headgate-Durability': durability } }).catch(() => undefined);
     if (answer?.status === 201) {
+      if (isLarge) history.largeBytes += kLargeBody.length;
       history.acknowledge(id, answer.json.rev);
       parents.set(id, answer.json.rev);
     } else if (answer?.status === 409) {
@@ -70,7 +80,7 @@ async function write(nodes, writer, history, run) {
       history.counts[answer ? 'refused' : 'unknown'] += 1;
       await pause(20);
     }
-    await pause(5);
+    if (!isLarge) await pause(5);
   }
 }
 
@@ -91,14 +101,14 @@ function follow(nodes, user, feed, query) {
 }
 
 class Nemesis {
-  constructor(nodes, redis, draw) {
-    Object.assign(this, { nodes, redis, draw });
+  constructor(nodes, redis, draw, history, run) {
+    Object.assign(this, { nodes, redis, draw, history, run });
     this.counts = {};
   }
 
   async strike() {
     const faults = ['killNode', 'killCacheWriter', 'pauseNode', 'pauseCacheWriter', 'endNode',
-      'killMaster', 'pauseMaster'];
+      'killMaster', 'pauseMaster', 'loseWrites'];
     // The first ones in turn, so that a short run has one of each.
     const struck = Object.keys(this.counts).length;
     const fault = faults[struck < faults.length ? struck : this.draw(faults.length)];
@@ -151,6 +161,24 @@ class Nemesis {
     await this.redis.untilWhole();
   }
 
+  /** The replicas stand still while much is written, then a master dies: its replica succeeds it. */
+  async loseWrites() {
+    const masters = this.redis.masters();
+    const replicas = this.redis.servers.filter((server) => !masters.includes(server));
+    const before = this.history.largeBytes;
+    for (const replica of replicas) replica.signal('SIGSTOP');
+    this.run.isLagging = true;
+    await waitFor('enough is written', () => this.history.largeBytes - before > kLagBytes, 30_000);
+    const master = masters[this.draw(masters.length)];
+    await master.kill();
+    this.run.isLagging = false;
+    for (const replica of replicas) replica.signal('SIGCONT');
+    await waitFor('a replica takes over', () => this.redis.masters().length === masters.length,
+      20_000);
+    await master.run();
+    await this.redis.untilWhole();
+  }
+
   async pauseMaster() {
     const masters = this.redis.masters();
     const master = masters[this.draw(masters.length)];
@@ -161,10 +189,11 @@ class Nemesis {
   }
 }
 
-/** I9: each acknowledged revision is the present one or among its ancestors. */
-async function countLost(server, history) {
+/** Acknowledged revisions of documents with that initial that are neither present nor ancestors. */
+async function findLost(server, history, initial) {
   const lost = [];
   for (const [id, revs] of history.acknowledged) {
+    if (id[0] !== initial) continue;
     const answer = await server.admin('GET', `/db/${id}?revs=true&open_revs=all`, undefined,
       { headers: { Accept: 'application/json' } });
     const known = new Set((answer.status === 200 ? answer.json : []).flatMap(({ ok }) =>
@@ -231,9 +260,12 @@ test('nodes and Redis masters fail under writers and followers', async (context)
     const followers = [['normal', {}], ['longpoll', {}], ['continuous', {}],
       ['longpoll', { mode: 'stable' }]].map(([feed, query]) => follow(nodes, alice, feed, query));
     const writers = Array.from({ length: kWriters }, (_, writer) =>
-      write(nodes, writer, history, run));
+      write(nodes, writer, history, run, 'replicated'));
+    for (let writer = 0; writer < kMemoryWriters; writer += 1) {
+      writers.push(write(nodes, writer, history, run, 'memory'));
+    }
 
-    const nemesis = new Nemesis(nodes, redis, draw);
+    const nemesis = new Nemesis(nodes, redis, draw, history, run);
     const end = Date.now() + kSeconds * 1_000;
     while (Date.now() < end) {
       await nemesis.strike();
@@ -259,14 +291,16 @@ test('nodes and Redis masters fail under writers and followers', async (context)
       await follower.stop();
       expectRisingPositions(follower);
     }
-    const lost = await countLost(nodes.servers[2], history);
+    const lost = await findLost(nodes.servers[2], history, 'r');
+    const lostOfMemory = await findLost(nodes.servers[2], history, 'm');
     context.diagnostic(`faults: ${JSON.stringify(nemesis.counts)}`);
     context.diagnostic(`writes: ${JSON.stringify(history.counts)}, `
-      + `acknowledged as replicated and lost: ${lost.length}`);
+      + `acknowledged and lost: ${lost.length} replicated, ${lostOfMemory.length} memory`);
     context.diagnostic(`entries followed: ${followers.map(({ entries }) => entries.length)}, `
       + `steps back after failovers: ${followers.map(countStepsBack)}`);
     assert.ok(history.counts.acknowledged > 100, 'the run means something');
-    assert.deepEqual(lost, []);
+    assert.deepEqual(lost, [], 'acknowledged as replicated and lost');
+    assert.ok(!nemesis.counts.loseWrites || lostOfMemory.length > 0, 'the loss was a real one');
   } finally {
     run.isOver = true;
     if (nodes) {
