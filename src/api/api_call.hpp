@@ -46,6 +46,8 @@ struct ApiServices {
   std::function<std::string()> cluster_json = {};  ///< empty: no `/_cluster`
   /// What writes can be promised here; the others are refused.
   DurabilityOffer durability = {};
+  bool takes_writes = true;  ///< of documents; else they are refused
+  bool serves_feeds = true;
   LoginLimiter login_limiter{environment};
   ApiStatistics statistics = {};
 };

@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint8_t kFormat = 1;
 constexpr std::uint8_t kIsCacheWriter = 1;
 constexpr std::uint8_t kIsLeaving = 2;
+constexpr std::uint8_t kTakesWrites = 4;
+constexpr std::uint8_t kServesFeeds = 8;
 
 constexpr std::string_view kTag = "nodes";
 constexpr std::size_t kNodesMax = 1'000;
@@ -42,10 +44,11 @@ std::uint64_t weight(std::string_view node, DatabaseId database) {
 std::string NodeRecord::encode() const {
   ByteWriter writer;
   writer.u8(kFormat);
-  writer.u8(static_cast<std::uint8_t>((is_cache_writer ? kIsCacheWriter : 0) |
-                                      (is_leaving ? kIsLeaving : 0)));
+  writer.u8(static_cast<std::uint8_t>(
+      (is_cache_writer ? kIsCacheWriter : 0) | (is_leaving ? kIsLeaving : 0) |
+      (takes_writes ? kTakesWrites : 0) | (serves_feeds ? kServesFeeds : 0)));
   writer.varint(beats).varint(led);
-  for (const std::string* text : {&id, &name, &version, &public_url, &admin_url})
+  for (const std::string* text : {&id, &name, &version, &public_url, &admin_url, &cache})
     writer.text(*text);
   return std::move(writer).bytes();
 }
@@ -57,10 +60,12 @@ Result<NodeRecord> NodeRecord::decode(std::string_view bytes) {
   const std::uint8_t flags = reader.u8();
   record.is_cache_writer = (flags & kIsCacheWriter) != 0;
   record.is_leaving = (flags & kIsLeaving) != 0;
+  record.takes_writes = (flags & kTakesWrites) != 0;
+  record.serves_feeds = (flags & kServesFeeds) != 0;
   record.beats = reader.varint();
   record.led = reader.varint();
-  for (std::string* text :
-       {&record.id, &record.name, &record.version, &record.public_url, &record.admin_url})
+  for (std::string* text : {&record.id, &record.name, &record.version, &record.public_url,
+                            &record.admin_url, &record.cache})
     *text = std::string(reader.text());
   HG_CHECK(reader.finish("node"));
   return record;
@@ -122,6 +127,7 @@ void NodeRegistry::take(const Bucket::ScanPage::Item& item) {
   if (seen.cas == item.cas) return;
   // What cannot be read is of a newer version, and lives all the same.
   if (auto record = NodeRecord::decode(item.bytes)) seen.record = *std::move(record);
+  seen.has_beat = seen.cas != Cas();
   seen.record.id = item.name;
   seen.cas = item.cas;
   seen.changed_at = environment_.now();
@@ -159,6 +165,18 @@ std::vector<NodeRecord> NodeRegistry::live() const {
   std::sort(nodes.begin(), nodes.end(),
             [](const NodeRecord& a, const NodeRecord& b) { return a.id < b.id; });
   return nodes;
+}
+
+std::optional<NodeRecord> NodeRegistry::stranger() const {
+  for (const auto& [id, seen] : others_)
+    if (seen.has_beat && !is_dead(seen) && seen.record.cache != own_.cache) return seen.record;
+  return std::nullopt;
+}
+
+bool NodeRegistry::may_have_stranger() const {
+  return std::any_of(others_.begin(), others_.end(), [this](const auto& other) {
+    return !is_dead(other.second) && other.second.record.cache != own_.cache;
+  });
 }
 
 bool NodeRegistry::has_peers() const {

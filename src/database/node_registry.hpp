@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct NodeRecord {
   std::string version;
   std::string public_url;
   std::string admin_url;
+  std::string cache;  ///< names the cache bucket: all nodes must have the same one
+  bool takes_writes = true;
+  bool serves_feeds = true;
   bool is_cache_writer = true;  ///< may be elected
   bool is_leaving = false;      ///< gives its roles away
   std::uint64_t led = 0;        ///< databases whose cache writer it is
@@ -54,6 +58,10 @@ class NodeRegistry {
   bool is_fresh() const;
   /// Nodes that live, this one among them, by id.
   std::vector<NodeRecord> live() const;
+  /// A node that was seen to be at work, with another cache bucket than this one; absent: none.
+  std::optional<NodeRecord> stranger() const;
+  /// A record of another cache bucket is there, perhaps of a node that is dead.
+  bool may_have_stranger() const;
   /// Other nodes live.
   bool has_peers() const;
   /// Id of the node that should be the database's cache writer, the same for all who see the same
@@ -65,7 +73,8 @@ class NodeRegistry {
     NodeRecord record;
     Cas cas;
     TimePoint changed_at;
-    int looks = 0;  ///< since it changed
+    int looks = 0;          ///< since it changed
+    bool has_beat = false;  ///< changed while this node looked
   };
 
   Task<Result<void>> write_own();

@@ -135,6 +135,21 @@ TEST_F(NodeRegistryTest, AnUnknownOutcomeOrALostRecordIsMadeGoodByTheNextBeat) {
   EXPECT_EQ(names(b), (Names{"a", "b"}));
 }
 
+TEST_F(NodeRegistryTest, ALivingNodeWithAnotherCacheIsFoundOut) {
+  Node& a = add("a");
+  a.registry.own().cache = "redis";
+  Node& b = add("b");
+  b.registry.own().cache = "disk";
+  beat({&a, &b});
+  EXPECT_TRUE(b.registry.may_have_stranger());
+  EXPECT_FALSE(b.registry.stranger()) << "it may be long dead";
+  beat({&a, &b});
+  ASSERT_TRUE(b.registry.stranger());
+  EXPECT_EQ(b.registry.stranger()->name, "a");
+  beat({&b}, 8);
+  EXPECT_FALSE(b.registry.may_have_stranger());
+}
+
 TEST_F(NodeRegistryTest, TheDeadAreForgotten) {
   Node& a = add("a");
   Node& b = add("b");

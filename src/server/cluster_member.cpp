@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/cluster_member.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "base/bytes.hpp"
 #include "base/log.hpp"
 #include "document/json.hpp"
@@ -34,7 +38,19 @@ void ClusterMember::carry_wake_ups(RedisBucket& bucket) {
 }
 
 Task<Result<void>> ClusterMember::join() {
-  return registry_.beat();
+  HG_CO_CHECK(co_await registry_.beat());
+  // One that is dead is known by its silence.
+  while (registry_.may_have_stranger()) {
+    if (const auto stranger = registry_.stranger()) {
+      co_await registry_.remove();
+      co_return Error{Errc::exists, fmt::format("node {} at {} uses this base bucket with another "
+                                                "cache bucket: all nodes need the same two",
+                                                stranger->name, stranger->public_url)};
+    }
+    co_await environment_.sleep_for(NodeRegistry::kBeat);
+    HG_CO_CHECK(co_await registry_.beat());
+  }
+  co_return Result<void>();
 }
 
 void ClusterMember::start(DatabaseDirectory& directory) {
@@ -167,6 +183,8 @@ std::string ClusterMember::print() const {
     out.begin_object().key("id").string(node.id).key("name").string(node.name);
     out.key("version").string(node.version);
     out.key("public").string(node.public_url).key("admin").string(node.admin_url);
+    out.key("takes_writes").boolean(node.takes_writes);
+    out.key("serves_feeds").boolean(node.serves_feeds);
     out.key("may_write_cache").boolean(node.is_cache_writer);
     out.key("is_leaving").boolean(node.is_leaving);
     out.key("cache_writer_of").number(std::uint64_t{node.led}).end_object();
@@ -178,7 +196,8 @@ std::string ClusterMember::print() const {
     out.begin_object().key("name").string(database.name());
     out.key("cache_writer").string(registry_.owner_of(database.id()));
     out.key("is_cache_writer_here").boolean(database.cache_writer_statistics().is_in_charge);
-    out.key("stable").number(stable.value()).end_object();
+    out.key("stable").number(stable.value());
+    out.key("highest").number(std::max(database.highest(), stable).value()).end_object();
   }
   out.end_array().end_object();
   return std::move(out).text();

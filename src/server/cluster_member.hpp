@@ -25,7 +25,8 @@ class ClusterMember final : public WakeUpTransport {
 
   /// Wake-ups go through this bucket; without one, feeds of other nodes wait for their poll.
   void carry_wake_ups(RedisBucket& bucket);
-  /// Enters the registry. Errors: as NodeRegistry::beat().
+  /// Enters the registry. Errors: as NodeRegistry::beat(); exists: a node at work shares the base
+  /// bucket, but not the cache bucket.
   Task<Result<void>> join();
   /// Takes part until leave(). REQUIRES: directory.open().
   void start(DatabaseDirectory& directory);

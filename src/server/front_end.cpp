@@ -32,6 +32,13 @@ Result<void> start_server(HttpServer& server, std::string_view name, const Liste
                            name, started.error().context)};
 }
 
+/// What other nodes can have, too; a bucket on this disk is nobody else's.
+std::string cache_name(const ServerConfig& config, std::uint64_t own) {
+  const BucketConfig& cache = config.cache ? *config.cache : config.base;
+  return cache.is_redis() && config.base.is_redis() ? "redis " + cache.redis.name
+                                                    : fmt::format("disk {:016x}", own);
+}
+
 DurabilityOffer offer_of(const NodeBuckets& buckets) {
   DurabilityOffer offer;
   offer.offered = buckets.durabilities();
@@ -84,7 +91,9 @@ FrontEnd::FrontEnd(AsioEnvironment& environment, const NodeBuckets& buckets,
                 .uuid = {},
                 .metrics_text = std::move(metrics_text),
                 .max_requests = config.max_requests,
-                .durability = offer_of(buckets)} {
+                .durability = offer_of(buckets),
+                .takes_writes = config.node.takes_writes,
+                .serves_feeds = config.node.serves_feeds} {
   if (member_) services_.cluster_json = [this] { return member_->print(); };
 }
 
@@ -94,6 +103,9 @@ NodeRecord FrontEnd::own_record() const {
   NodeRecord own;
   own.name = config_.node.name;
   own.version = std::string(kVersion);
+  own.cache = cache_name(config_, environment_.random());
+  own.takes_writes = config_.node.takes_writes;
+  own.serves_feeds = config_.node.serves_feeds;
   own.is_cache_writer = config_.node.is_cache_writer;
   return own;
 }
@@ -115,8 +127,8 @@ Task<Result<void>> FrontEnd::start() {
   public_server_ = std::make_unique<HttpServer>(environment_, std::move(options), *public_handler_);
   HG_CO_CHECK(co_await start_admin_port());
   HG_CO_CHECK(start_server(*public_server_, "public", config_.public_port));
-  databases_.start_all();
   if (member_) HG_CO_CHECK(co_await join_cluster());
+  databases_.start_all();
   co_return Result<void>();
 }
 
@@ -127,6 +139,7 @@ Task<Result<void>> FrontEnd::join_cluster() {
   if (own.name.empty()) own.name = own.public_url;
   if (RedisBucket* redis = buckets_.redis_base()) member_->carry_wake_ups(*redis);
   const auto joined = co_await member_->join();
+  if (!joined && joined.error().code == Errc::exists) co_return joined.error();
   if (!joined) log(LogLevel::warning, "cluster.not_joined_yet", {{"why", joined.error().context}});
   member_->start(databases_);
   co_return Result<void>();

@@ -84,13 +84,23 @@ Result<void> read_megabytes(const Value& value, std::size_t& into, std::uint64_t
 }
 
 Result<void> read_roles(const Value& value, ServerConfig& config) {
-  constexpr std::string_view kForm = "must be [] or [\"cache_writer\"]";
+  constexpr std::string_view kForm =
+      "must be a list of any of \"front_end\", \"reader\", \"cache_writer\"";
   const toml::array* list = value.node.as_array();
   if (list == nullptr) return value.wrong(kForm);
-  config.node.is_cache_writer = false;
-  for (const toml::node& node : *list) {
-    if (node.value_exact<std::string>() != "cache_writer") return value.wrong(kForm);
-    config.node.is_cache_writer = true;
+  NodeConfig& node = config.node;
+  node.takes_writes = node.serves_feeds = node.is_cache_writer = false;
+  for (const toml::node& role : *list) {
+    const std::string name = role.value_exact<std::string>().value_or("");
+    if (name == "front_end") {
+      node.takes_writes = true;
+    } else if (name == "reader") {
+      node.serves_feeds = true;
+    } else if (name == "cache_writer") {
+      node.is_cache_writer = true;
+    } else {
+      return value.wrong(kForm);
+    }
   }
   return {};
 }
@@ -324,6 +334,10 @@ Result<void> ServerConfig::check() const {
       return Error{Errc::invalid_argument, "tls_certificate and tls_key belong together"};
   HG_CHECK(check_bucket(base, "base"));
   if (cache) HG_CHECK(check_bucket(*cache, "cache"));
+  const bool has_all_roles = node.takes_writes && node.serves_feeds && node.is_cache_writer;
+  if (!has_all_roles && !base.is_redis())
+    return Error{Errc::invalid_argument,
+                 "node.roles: a node that is alone on its store has all of them"};
   if (cache && base.is_redis() && cache->is_redis() && base.redis.name == cache->redis.name &&
       base.redis.addresses == cache->redis.addresses)
     return Error{Errc::invalid_argument,

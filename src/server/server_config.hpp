@@ -41,6 +41,8 @@ struct BucketConfig {
 /// Where a node takes part.
 struct NodeConfig {
   std::string name = {};        ///< for people; empty: host name and public port
+  bool takes_writes = true;     ///< role front_end
+  bool serves_feeds = true;     ///< role reader
   bool is_cache_writer = true;  ///< may be elected
 };
 

@@ -104,6 +104,7 @@ class Nemesis {
   constructor(nodes, redis, draw, history, run) {
     Object.assign(this, { nodes, redis, draw, history, run });
     this.counts = {};
+    this.losses = 0;
   }
 
   async strike() {
@@ -168,14 +169,19 @@ class Nemesis {
     const before = this.history.largeBytes;
     for (const replica of replicas) replica.signal('SIGSTOP');
     this.run.isLagging = true;
-    await waitFor('enough is written', () => this.history.largeBytes - before > kLagBytes, 30_000);
+    // Without a replica no node gets new numbers: just after a failover nothing can be written.
+    const isEnough = await waitFor('enough is written',
+      () => this.history.largeBytes - before > kLagBytes, 15_000).catch(() => false);
     const master = masters[this.draw(masters.length)];
-    await master.kill();
+    if (isEnough) await master.kill();
     this.run.isLagging = false;
     for (const replica of replicas) replica.signal('SIGCONT');
-    await waitFor('a replica takes over', () => this.redis.masters().length === masters.length,
-      20_000);
-    await master.run();
+    if (isEnough) {
+      this.losses += 1;
+      await waitFor('a replica takes over', () => this.redis.masters().length === masters.length,
+        20_000);
+      await master.run();
+    }
     await this.redis.untilWhole();
   }
 
@@ -293,14 +299,14 @@ test('nodes and Redis masters fail under writers and followers', async (context)
     }
     const lost = await findLost(nodes.servers[2], history, 'r');
     const lostOfMemory = await findLost(nodes.servers[2], history, 'm');
-    context.diagnostic(`faults: ${JSON.stringify(nemesis.counts)}`);
+    context.diagnostic(`faults: ${JSON.stringify(nemesis.counts)}, real losses: ${nemesis.losses}`);
     context.diagnostic(`writes: ${JSON.stringify(history.counts)}, `
       + `acknowledged and lost: ${lost.length} replicated, ${lostOfMemory.length} memory`);
     context.diagnostic(`entries followed: ${followers.map(({ entries }) => entries.length)}, `
       + `steps back after failovers: ${followers.map(countStepsBack)}`);
     assert.ok(history.counts.acknowledged > 100, 'the run means something');
     assert.deepEqual(lost, [], 'acknowledged as replicated and lost');
-    assert.ok(!nemesis.counts.loseWrites || lostOfMemory.length > 0, 'the loss was a real one');
+    assert.ok(nemesis.losses === 0 || lostOfMemory.length > 0, 'the loss was a real one');
   } finally {
     run.isOver = true;
     if (nodes) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One node on one Redis server: configuration, what it refuses to promise, writes, feeds, restart.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -124,6 +124,30 @@ test('disk is promised where every write is synced', () =>
     expectStatus(await server.admin('PUT', '/db/a', {},
       { headers: { 'X-Headgate-Durability': 'disk' } }), 201);
   }, [['--appendonly', 'yes', '--appendfsync', 'always']]));
+
+test('a node with another cache bucket is refused', () =>
+  withNode((address) => bucketToml('base', [address]), async (server, redis) => {
+    const { code, text } = await refusal(
+      `${bucketToml('base', [redis.address])}[cache]\nengine = "rocksdb"\n`);
+    assert.equal(code, 1, text);
+    assert.match(text, /uses this base bucket with another cache bucket/);
+  }));
+
+test('a node does what its roles say', () =>
+  withNode((address) => `${bucketToml('base', [address])}[node]\nroles = ["cache_writer"]\n`,
+    async (server) => {
+      await server.createDatabase('db');
+      const write = await server.admin('PUT', '/db/a', {});
+      expectError(write, 503);
+      assert.match(write.text, /takes no writes/);
+      const feed = await server.admin('GET', '/db/_changes');
+      expectError(feed, 503);
+      assert.match(feed.text, /serves no feeds/);
+      const status = execFileSync(binary, ['status', '--url', server.adminUrl],
+        { encoding: 'utf8' });
+      assert.match(status, /db .*1 /);
+      assert.match(status, / cache_writer /);
+    }));
 
 test('a wrong configuration says what is wrong', async () => {
   const cases = [
