@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/bytes.hpp"
 #include "base/log.hpp"
@@ -89,8 +90,10 @@ std::size_t ClusterMember::count_led() const {
 // that already.
 void ClusterMember::assign_roles() {
   if (is_handing_over_ || is_stopping_ || !registry_.is_fresh()) return;
+  std::set<DatabaseId> running;
   for (DatabaseLease& lease : directory_->leases()) {
     const DatabaseId id = lease.database().id();
+    running.insert(id);
     Role& role = roles_[id];
     if (role.is_changing || environment_.now() < role.not_before) continue;
     const bool is_in_charge = lease.database().cache_writer_statistics().is_in_charge;
@@ -106,6 +109,9 @@ void ClusterMember::assign_roles() {
     role.is_changing = true;
     tasks_.spawn(change_role(std::move(lease), is_wanted));
   }
+  std::erase_if(roles_, [&](const auto& role) {
+    return !role.second.is_changing && !running.contains(role.first);
+  });
 }
 
 Task<void> ClusterMember::change_role(DatabaseLease lease, bool wanted) {
