@@ -33,8 +33,8 @@ ClusterMember::ClusterMember(Environment& environment, Bucket& base, NodeRecord 
 
 ClusterMember::~ClusterMember() = default;
 
-void ClusterMember::carry_wake_ups(RedisBucket& bucket) {
-  bucket_ = &bucket;
+void ClusterMember::carry_wake_ups(RedisBucket& bucket, bool sends) {
+  if (sends) bucket_ = &bucket;
   messages_ = bucket.open_messages([this](std::string_view message) { receive(message); });
 }
 

@@ -24,7 +24,7 @@ class ClusterMember final : public WakeUpTransport {
   ~ClusterMember() override;
 
   /// Wake-ups go through this bucket; without one, feeds of other nodes wait for their poll.
-  void carry_wake_ups(RedisBucket& bucket);
+  void carry_wake_ups(RedisBucket& bucket, bool sends);
   /// Enters the registry. Errors: as NodeRegistry::beat(); exists: a node at work shares the base
   /// bucket, but not the cache bucket.
   Task<Result<void>> join();
@@ -41,7 +41,7 @@ class ClusterMember final : public WakeUpTransport {
   /// The nodes and their roles, for `/_cluster`.
   std::string print() const;
 
-  bool has_peers() const override { return registry_.has_peers(); }
+  bool has_peers() const override { return bucket_ != nullptr && registry_.has_peers(); }
   Task<Result<void>> send(DatabaseId database, std::string message) override;
 
  private:
@@ -61,7 +61,7 @@ class ClusterMember final : public WakeUpTransport {
 
   Environment& environment_;
   NodeRegistry registry_;
-  RedisBucket* bucket_ = nullptr;
+  RedisBucket* bucket_ = nullptr;  ///< null: nothing is sent
   DatabaseDirectory* directory_ = nullptr;
   std::map<DatabaseId, Role> roles_;
   bool is_handing_over_ = false;

@@ -137,7 +137,8 @@ Task<Result<void>> FrontEnd::join_cluster() {
   own.public_url = url_of(config_.public_port, public_port());
   own.admin_url = url_of(config_.admin_port, admin_port());
   if (own.name.empty()) own.name = own.public_url;
-  if (RedisBucket* redis = buckets_.redis_base()) member_->carry_wake_ups(*redis);
+  if (RedisBucket* redis = buckets_.redis_base())
+    member_->carry_wake_ups(*redis, config_.node.sends_wake_ups);
   const auto joined = co_await member_->join();
   if (!joined && joined.error().code == Errc::exists) co_return joined.error();
   if (!joined) log(LogLevel::warning, "cluster.not_joined_yet", {{"why", joined.error().context}});

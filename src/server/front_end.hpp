@@ -48,6 +48,8 @@ class FrontEnd {
   // For metrics.
   DatabaseDirectory& databases() { return databases_; }
   const ApiStatistics& api_statistics() const { return services_.statistics; }
+  /// Null: a single process.
+  const ClusterMember* member() const { return member_ ? &*member_ : nullptr; }
   const NodeBuckets& buckets() const { return buckets_; }
   const MeteredBucket& base_meter() const { return metered_base_; }
   const MeteredBucket& cache_meter() const {

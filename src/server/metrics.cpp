@@ -116,6 +116,8 @@ constexpr DatabaseFigure kDatabaseFigures[] = {
      [](const Database& d, const FeedHub&) { return d.front_end_statistics().blocks_opened; }},
     {"unfinished_writes_total", "Writes whose cache work was left to the cache writer", false,
      [](const Database& d, const FeedHub&) { return d.front_end_statistics().unfinished; }},
+    {"feed_changes_found_by_poll_total", "Changed channels that no wake-up told of", false,
+     [](const Database&, const FeedHub& h) { return h.statistics().found_by_poll; }},
     {"feed_wake_ups_total", "Waiting feeds woken", false,
      [](const Database&, const FeedHub& h) { return h.statistics().wake_ups; }},
 };
@@ -211,6 +213,9 @@ std::string metrics_text(FrontEnd& front_end, const WorkerPool& workers) {
   page.gauge("queue_depth", "What waits, by queue").add(workers.queued(), {{"queue", "workers"}});
   if (const RocksStore* store = front_end.buckets().store()) add_store(page, *store);
   add_http(page, front_end);
+  if (const ClusterMember* member = front_end.member())
+    page.gauge("cluster_nodes", "Nodes that live, as this one sees it")
+        .add(member->registry().live().size());
   add_buckets(page, front_end.base_meter(), front_end.cache_meter());
   return page.text();
 }

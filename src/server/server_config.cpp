@@ -83,6 +83,13 @@ Result<void> read_megabytes(const Value& value, std::size_t& into, std::uint64_t
   return {};
 }
 
+Result<void> read_bool(const Value& value, bool& into) {
+  const auto flag = value.node.value_exact<bool>();
+  if (!flag) return value.wrong("must be true or false");
+  into = *flag;
+  return {};
+}
+
 Result<void> read_roles(const Value& value, ServerConfig& config) {
   constexpr std::string_view kForm =
       "must be a list of any of \"front_end\", \"reader\", \"cache_writer\"";
@@ -144,6 +151,8 @@ constexpr Setting kSettings[] = {
     {"limits", "body_mb",
      [](const Value& v, Config& c) { return read_megabytes(v, c.body_bytes, kBodyMegabytesMin); }},
     {"node", "name", [](const Value& v, Config& c) { return read_text(v, c.node.name); }},
+    {"node", "wake_ups",
+     [](const Value& v, Config& c) { return read_bool(v, c.node.sends_wake_ups); }},
     {"node", "roles", [](const Value& v, Config& c) { return read_roles(v, c); }},
     {"store", "block_cache_mb",
      [](const Value& v, Config& c) { return read_megabytes(v, c.block_cache_bytes); }},
@@ -187,13 +196,6 @@ Result<void> read_nodes(const Value& value, BucketConfig& config) {
     HG_TRY(RedisAddress address, address_of({node, value.file, value.key}));
     config.redis.addresses.push_back(std::move(address));
   }
-  return {};
-}
-
-Result<void> read_bool(const Value& value, bool& into) {
-  const auto flag = value.node.value_exact<bool>();
-  if (!flag) return value.wrong("must be true or false");
-  into = *flag;
   return {};
 }
 

@@ -44,6 +44,7 @@ struct NodeConfig {
   bool takes_writes = true;     ///< role front_end
   bool serves_feeds = true;     ///< role reader
   bool is_cache_writer = true;  ///< may be elected
+  bool sends_wake_ups = true;   ///< else feeds of other nodes hear of its writes by their poll
 };
 
 /// Settings of one process: from a TOML file, then from the command line, which wins.

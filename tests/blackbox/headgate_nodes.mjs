@@ -9,16 +9,17 @@ export class HeadgateNodes {
   /**
    * Starts `count` nodes and waits until they see each other.
    * @param tables TOML of the tables base and cache
+   * @param node more of the table node
    * @param ports {port, adminPort} of each node; absent: free ones
    */
-  static async start(count, tables, { ports = [], log } = {}) {
+  static async start(count, tables, { ports = [], log, node = '' } = {}) {
     const nodes = new HeadgateNodes();
     nodes.directory = mkdtempSync(path.join(tmpdir(), 'headgate-nodes-'));
     nodes.servers = [];
     try {
       for (let index = 0; index < count; index += 1) {
         const config = path.join(nodes.directory, `node${index + 1}.toml`);
-        writeFileSync(config, `${tables}[node]\nname = "node${index + 1}"\n`);
+        writeFileSync(config, `${tables}[node]\nname = "node${index + 1}"\n${node}`);
         nodes.servers.push(await Server.start({ dataDir: nodes.directory, ...ports[index],
           args: ['--config', config], log }));
       }
