@@ -289,6 +289,7 @@ test('nodes and Redis masters fail under writers and followers', async (context)
         return true;
       }, kHealMs);
     }
+    context.diagnostic(`faults: ${JSON.stringify(nemesis.counts)}, real losses: ${nemesis.losses}`);
     context.diagnostic(`whole again ${Date.now() - begun} ms after the last fault`);
     const red = await currentRevisions(nodes.servers[0], 'db', ({ channels }) =>
       channels.some((name) => name === 'red' || name === 'green'));
@@ -299,7 +300,6 @@ test('nodes and Redis masters fail under writers and followers', async (context)
     }
     const lost = await findLost(nodes.servers[2], history, 'r');
     const lostOfMemory = await findLost(nodes.servers[2], history, 'm');
-    context.diagnostic(`faults: ${JSON.stringify(nemesis.counts)}, real losses: ${nemesis.losses}`);
     context.diagnostic(`writes: ${JSON.stringify(history.counts)}, `
       + `acknowledged and lost: ${lost.length} replicated, ${lostOfMemory.length} memory`);
     context.diagnostic(`entries followed: ${followers.map(({ entries }) => entries.length)}, `
@@ -307,6 +307,12 @@ test('nodes and Redis masters fail under writers and followers', async (context)
     assert.ok(history.counts.acknowledged > 100, 'the run means something');
     assert.deepEqual(lost, [], 'acknowledged as replicated and lost');
     assert.ok(nemesis.losses === 0 || lostOfMemory.length > 0, 'the loss was a real one');
+  } catch (error) {
+    context.diagnostic(`${error.message}: ${error.cause?.message ?? ''}`);
+    for (const server of nodes?.servers ?? []) {
+      context.diagnostic(`what ${server.adminUrl} said last:\n${server.output.slice(-4_000)}`);
+    }
+    throw error;
   } finally {
     run.isOver = true;
     if (nodes) {

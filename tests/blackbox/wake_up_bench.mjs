@@ -10,7 +10,7 @@ import { bucketToml, RedisClusterOfSix } from './redis.mjs';
 const kPushes = 100;
 const kWriters = 16;
 const kWriteMs = 5_000;
-const kRounds = 3;
+const kRounds = Number(process.env.HEADGATE_BENCH_ROUNDS ?? 3);
 
 async function pushTimes(writer, reader, mode) {
   const { last_seq: since } = await reader.changes('db');
