@@ -20,8 +20,8 @@ constexpr std::uint8_t kServesFeeds = 8;
 constexpr std::string_view kTag = "nodes";
 constexpr std::size_t kNodesMax = 1'000;
 
-/// Together under 1.6 s: a successor is at work within 3 s of a crash.
-constexpr std::chrono::milliseconds kDeadAfter{1'300};
+/// Together under 1.9 s: a successor is at work within 3 s of a crash.
+constexpr std::chrono::milliseconds kDeadAfter{1'500};
 constexpr int kDeadLooks = 4;
 constexpr std::chrono::seconds kForgetAfter{60};
 /// Short: a beat that hangs is as bad as none.

@@ -15,8 +15,12 @@ namespace headgate {
 namespace {
 
 constexpr std::chrono::seconds kFollow{1};
-/// After a try to take a role over, until the next one.
+/// After a try to take a role over, until the next one: at first, and at most. Two nodes that see
+/// different nodes live would else take it from each other faster than a takeover lasts.
 constexpr std::chrono::seconds kRoleRetry{1};
+constexpr std::chrono::seconds kRoleRetryMost{4};
+/// A role that was kept for so long is not disputed.
+constexpr std::chrono::seconds kRoleSettled{10};
 /// How long a role is kept for another node to take it over.
 constexpr std::chrono::seconds kKeepForOther{3};
 constexpr std::chrono::milliseconds kHandOverAtMost{2'500};
@@ -100,6 +104,7 @@ void ClusterMember::assign_roles() {
     const bool is_wanted = registry_.owner_of(id) == registry_.own().id;
     if (is_in_charge == is_wanted) {
       role.foreign_since = {};
+      if (is_in_charge && environment_.now() - role.taken_at > kRoleSettled) role.wait = kRoleRetry;
       continue;
     }
     if (!is_wanted) {
@@ -123,7 +128,9 @@ Task<void> ClusterMember::change_role(DatabaseLease lease, bool wanted) {
        {"error", changed ? std::string() : changed.error().context}});
   Role& role = roles_[database.id()];
   role.is_changing = false;
-  role.not_before = environment_.now() + kRoleRetry;
+  role.taken_at = environment_.now();
+  role.not_before = role.taken_at + role.wait;
+  if (wanted) role.wait = std::min(2 * role.wait, kRoleRetryMost);
 }
 
 // --- The catalog ---------------------------------------------------------------------------------

@@ -48,7 +48,9 @@ class ClusterMember final : public WakeUpTransport {
   struct Role {
     bool is_changing = false;
     TimePoint not_before;
-    TimePoint foreign_since;  ///< in charge, but another node should be; zero: not so
+    TimePoint taken_at;
+    std::chrono::seconds wait{1};  ///< after the next try; grows while the role is lost again soon
+    TimePoint foreign_since;       ///< in charge, but another node should be; zero: not so
   };
 
   Task<void> keep_beating();

@@ -310,7 +310,8 @@ test('nodes and Redis masters fail under writers and followers', async (context)
   } catch (error) {
     context.diagnostic(`${error.message}: ${error.cause?.message ?? ''}`);
     for (const server of nodes?.servers ?? []) {
-      context.diagnostic(`what ${server.adminUrl} said last:\n${server.output.slice(-4_000)}`);
+      const said = server.output.split('\n').filter((line) => !line.includes('api.failed'));
+      context.diagnostic(`what ${server.adminUrl} said last:\n${said.slice(-40).join('\n')}`);
     }
     throw error;
   } finally {
