@@ -12,6 +12,7 @@ namespace headgate {
 Task<Result<void>> get_root(ApiCall& call);
 Task<Result<void>> get_health(ApiCall& call);
 Task<Result<void>> get_metrics(ApiCall& call);
+Task<Result<void>> get_cluster(ApiCall& call);
 Task<Result<void>> get_all_databases(ApiCall& call);
 
 // Databases.

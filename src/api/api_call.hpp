@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "access/login_limiter.hpp"
@@ -27,14 +28,26 @@ struct ApiStatistics {
   std::uint64_t overloaded = 0;  ///< requests refused by ApiServices::max_requests
 };
 
+/// What writes can be promised by a store.
+struct DurabilityOffer {
+  std::set<Durability> offered = {Durability::memory, Durability::disk, Durability::replicated};
+  Durability standard = Durability::disk;  ///< of databases whose configuration names none
+  std::string why_not = {};                ///< for people: what keeps the others from being offered
+};
+
 /// What all requests of one front end share. Must outlive its handlers.
 struct ApiServices {
   Environment& environment;
   DatabaseDirectory& databases;
   std::string version;
-  std::string uuid;                           ///< of the store
-  std::function<std::string()> metrics_text;  ///< empty: no `/_metrics`
-  std::size_t max_requests = 1'000;           ///< handled at once, waiting feeds left out
+  std::string uuid;                                ///< of the store
+  std::function<std::string()> metrics_text;       ///< empty: no `/_metrics`
+  std::size_t max_requests = 1'000;                ///< handled at once, waiting feeds left out
+  std::function<std::string()> cluster_json = {};  ///< empty: no `/_cluster`
+  /// What writes can be promised here; the others are refused.
+  DurabilityOffer durability = {};
+  bool takes_writes = true;  ///< of documents; else they are refused
+  bool serves_feeds = true;
   LoginLimiter login_limiter{environment};
   ApiStatistics statistics = {};
 };
@@ -58,6 +71,8 @@ class ApiCall {
   DatabaseLease lease;
   /// Who asks: an admin on the admin port.
   std::shared_ptr<const Principal> reader;
+  /// Of this request's writes of documents (X-Headgate-Durability); none: the database's.
+  std::optional<Durability> durability;
 
   /// Goes with the answer, whatever it is. REQUIRES: nothing answered yet.
   void add_header(std::string_view name, std::string_view value) { headers_.add(name, value); }

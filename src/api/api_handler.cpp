@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/api_handler.hpp"
 
+#include <algorithm>
+
+#include "api/actions.hpp"
 #include "api/authentication.hpp"
 #include "api/body_type.hpp"
 #include "api/cors.hpp"
+#include "api/document_request.hpp"
 #include "base/log.hpp"
 
 namespace headgate {
@@ -40,6 +44,18 @@ class ActiveRequest {
  private:
   ApiStatistics& statistics_;
 };
+
+/// A node without the role is no place for it: a load balancer sent the request here by mistake.
+Result<void> check_role(const ApiServices& services, ApiAction action) {
+  const ApiAction writes[] = {put_document,   post_document,     delete_document,
+                              put_attachment, delete_attachment, bulk_docs};
+  const bool is_write = std::ranges::find(writes, action) != std::end(writes);
+  if (is_write && !services.takes_writes)
+    return Error{Errc::unavailable, "this node takes no writes (node.roles)"};
+  if (action == changes && !services.serves_feeds)
+    return Error{Errc::unavailable, "this node serves no feeds (node.roles)"};
+  return {};
+}
 
 }  // namespace
 
@@ -117,6 +133,8 @@ Task<Result<void>> ApiHandler::run(ApiCall& call, const Resource& resource,
       HG_CO_TRY(call.reader, co_await authenticate(call));
     }
   }
+  HG_CO_CHECK(check_role(services_, method.action));
+  HG_CO_TRY(call.durability, requested_durability(call.request(), services_.durability));
   co_return co_await method.action(call);
 }
 

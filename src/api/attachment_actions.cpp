@@ -92,6 +92,7 @@ Task<Result<void>> change_attachment(ApiCall& call, AttachmentChange change, int
   HG_CO_TRY(item.id, document_id(call.request()));
   HG_CO_TRY(item.document.rev, parent_revision(call.request(), std::nullopt));
   item.attachment_change = std::move(change);
+  item.durability = call.durability;
   const DocId id = item.id;
   HG_CO_TRY(const WriteAnswer answer,
             co_await call.database().writer().write_one(call.reader, std::move(item)));

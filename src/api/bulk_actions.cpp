@@ -77,6 +77,7 @@ Task<void> write_documents(ApiCall& call, std::vector<BulkItem>& items) {
   std::vector<BulkItem*> written;
   for (BulkItem& item : items) {
     if (!item.write || item.is_local) continue;
+    item.write->durability = call.durability;
     writes.push_back(*std::move(item.write));
     written.push_back(&item);
   }

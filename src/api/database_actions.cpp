@@ -2,6 +2,7 @@
 #include "api/actions.hpp"
 #include "api/config_changes.hpp"
 #include "api/cors.hpp"
+#include "api/document_request.hpp"
 #include "api/parameters.hpp"
 #include "sequence/sequence_id.hpp"
 
@@ -40,6 +41,14 @@ Task<Result<void>> set_offline(ApiCall& call, bool is_offline) {
   DatabaseConfig config = *call.database().config();
   config.is_offline = is_offline;
   co_return co_await change_config(call, std::move(config));
+}
+
+/// A promise that this store cannot keep is refused; without one the database gets the best.
+Result<void> settle_durability(DatabaseConfig& config, std::string_view body,
+                               const DurabilityOffer& offer) {
+  const JsonView given = body.empty() ? JsonView() : JsonView(body);
+  if (!given.find("durability")) config.durability = offer.standard;
+  return check_durability(config.durability, offer);
 }
 
 }  // namespace
@@ -86,6 +95,7 @@ Task<Result<void>> get_database(ApiCall& call) {
 
 Task<Result<void>> put_database(ApiCall& call) {
   HG_CO_TRY(DatabaseConfig config, DatabaseConfig::parse(call.request().body));
+  HG_CO_CHECK(settle_durability(config, call.request().body, call.services().durability));
   HG_CO_CHECK(co_await call.services().databases.create(call.request().path[0], std::move(config)));
   call.respond_json(201, std::string(kOk));
   co_return Result<void>();
@@ -112,6 +122,7 @@ Task<Result<void>> get_config(ApiCall& call) {
 
 Task<Result<void>> put_config(ApiCall& call) {
   HG_CO_TRY(DatabaseConfig config, DatabaseConfig::parse(call.request().body));
+  HG_CO_CHECK(settle_durability(config, call.request().body, call.services().durability));
   std::optional<DatabaseConfig> before;
   if (const auto lease = co_await call.services().databases.find(call.request().path[0])) {
     before = *lease->database().config();

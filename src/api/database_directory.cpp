@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/database_directory.hpp"
 
+#include <set>
+
 #include "base/assert.hpp"
 #include "base/log.hpp"
 
@@ -12,6 +14,11 @@ namespace {
 constexpr std::chrono::seconds kRetryAfter{1};
 /// The longest that the background waits before it tries again.
 constexpr std::chrono::seconds kRetryAtLatest{60};
+/// How long a new database waits for a cache writer on another node.
+constexpr std::chrono::seconds kUsableWithin{5};
+constexpr std::chrono::milliseconds kUsableLook{20};
+/// Configurations that one look at the catalog applies to a database.
+constexpr int kFollowsAtMost = 3;
 /// Databases that the background starts at once.
 constexpr std::size_t kStartsAtOnce = 4;
 
@@ -30,6 +37,7 @@ struct DatabaseDirectory::Entry {
   std::string name;
   State state = State::starting;
   std::unique_ptr<FeedHub> hub;
+  std::unique_ptr<WakeUpRelay> relay;  ///< null without other nodes
   std::unique_ptr<Database> database;
   std::unique_ptr<DatabaseChangesSource> source;
   std::optional<Error> failure;
@@ -155,9 +163,15 @@ Task<void> DatabaseDirectory::start(std::shared_ptr<Entry> entry) {
     entry->failure = stored.error().code == Errc::not_found ? no_such_database() : stored.error();
   } else {
     entry->hub = std::make_unique<FeedHub>(dependencies_.environment, FeedHub::Settings{});
+    ChangeListener* listener = entry->hub.get();
+    if (dependencies_.wake_ups != nullptr) {
+      entry->relay = std::make_unique<WakeUpRelay>(dependencies_.environment, stored->id,
+                                                   *entry->hub, *dependencies_.wake_ups);
+      listener = entry->relay.get();
+    }
     entry->database = std::make_unique<Database>(
         Database::Dependencies{dependencies_.environment, dependencies_.base, dependencies_.cache,
-                               *entry->hub},
+                               *listener, dependencies_.deployment},
         *std::move(stored));
     if (auto started = co_await entry->database->start(); !started) {
       const bool is_full = started.error().code == Errc::no_space;
@@ -192,6 +206,7 @@ Task<void> DatabaseDirectory::drain(std::shared_ptr<Entry> entry) {
   co_await entry->hub->stop();
   while (entry->leases > 0) co_await entry->changed.wait_past(entry->changed.count());
   co_await entry->database->stop();
+  if (entry->relay) co_await entry->relay->stop();
   log(LogLevel::info, "database.stopped", {{"database", entry->name}});
 }
 
@@ -202,6 +217,7 @@ Task<void> DatabaseDirectory::restart(std::shared_ptr<Entry> entry) {
   co_await drain(entry);
   entry->source.reset();
   entry->database.reset();
+  entry->relay.reset();
   entry->hub.reset();
   co_await start(entry);
   if (entry->failure) co_await start_until_running({entry->name});
@@ -214,11 +230,81 @@ Task<Result<void>> DatabaseDirectory::create(std::string name, DatabaseConfig co
     const bool exists = created.error().code == Errc::exists;
     co_return exists ? Error{Errc::exists, "The database exists already"} : created.error();
   }
-  if (const auto lease = co_await find(name); !lease) {
-    background_.spawn(start_until_running({std::move(name)}));
-    co_return lease.error();
+  auto lease = co_await find(name);
+  if (lease && dependencies_.deployment == Deployment::cluster)
+    co_return co_await make_usable(*std::move(lease));
+  if (lease) co_return Result<void>();
+  background_.spawn(start_until_running({std::move(name)}));
+  co_return lease.error();
+}
+
+// Feeds can be read once a cache writer has published stable. This node is the first one that can
+// do that; whoever should have the role takes it over later.
+Task<Result<void>> DatabaseDirectory::make_usable(DatabaseLease lease) {
+  const TimePoint give_up = dependencies_.environment.now() + kUsableWithin;
+  auto held = co_await lease.database().hold_cache_writer(true);
+  while (held && !is_stopping_ && dependencies_.environment.now() < give_up) {
+    if (co_await lease.database().cache_reader().start_pass()) break;
+    co_await pause(kUsableLook);
+  }
+  co_return held;
+}
+
+Task<Result<void>> DatabaseDirectory::follow_catalog() {
+  HG_CO_TRY(std::vector<DatabaseEntry> stored, co_await catalog_.list());
+  std::set<std::string> names;
+  for (const DatabaseEntry& entry : stored) names.insert(entry.name);
+  std::vector<std::shared_ptr<Entry>> gone;
+  for (const auto& [name, entry] : entries_)
+    if (!names.contains(name) && entry->state == Entry::State::running) gone.push_back(entry);
+  for (auto& entry : gone) co_await follow(std::move(entry));
+  for (const DatabaseEntry& listed : stored) {
+    if (is_stopping_) break;
+    const auto entry = co_await entry_of(listed.name);
+    if (!entry || (*entry)->state != Entry::State::running) continue;
+    const Database& database = *(*entry)->database;
+    if (database.id() != listed.id || *database.config() != listed.config) co_await follow(*entry);
   }
   co_return Result<void>();
+}
+
+// What was listed may be older than what this node did meanwhile: the catalog is asked again, and
+// once more after a change.
+Task<void> DatabaseDirectory::follow(std::shared_ptr<Entry> entry) {
+  for (int i = 0; i < kFollowsAtMost && entry->state == Entry::State::running; ++i) {
+    const auto stored = co_await catalog_.get(entry->name);
+    if (!stored && stored.error().code != Errc::not_found) co_return;
+    if (entry->state != Entry::State::running) co_return;
+    if (!stored || stored->id != entry->database->id())
+      co_return co_await close_and_forget(std::move(entry));
+    if (*entry->database->config() == stored->config) co_return;
+    const DatabaseLease lease(entry);
+    const auto applied = co_await lease.database().reconfigure(stored->config);
+    log(applied ? LogLevel::info : LogLevel::error, "database.configuration_followed",
+        {{"database", entry->name},
+         {"error", applied ? std::string() : std::string(to_string(applied.error().code))}});
+  }
+}
+
+Task<void> DatabaseDirectory::close_and_forget(std::shared_ptr<Entry> entry) {
+  co_await close(entry);
+  forget(*entry);
+}
+
+std::vector<DatabaseLease> DatabaseDirectory::leases() {
+  std::vector<DatabaseLease> leases;
+  for (const auto& [name, entry] : entries_)
+    if (entry->state == Entry::State::running) leases.push_back(DatabaseLease(entry));
+  return leases;
+}
+
+void DatabaseDirectory::deliver(DatabaseId database, std::string_view wake_up) {
+  for (const auto& [name, entry] : entries_) {
+    if (entry->state != Entry::State::running || !entry->relay) continue;
+    if (entry->database->id() != database) continue;
+    if (const auto received = entry->relay->receive(wake_up); !received)
+      log(LogLevel::warning, "database.wake_up_unreadable", {{"database", name}});
+  }
 }
 
 Task<Result<void>> DatabaseDirectory::remove(std::string name) {

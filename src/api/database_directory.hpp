@@ -12,6 +12,7 @@
 #include "base/task_scope.hpp"
 #include "changes/changes_source.hpp"
 #include "changes/feed_hub.hpp"
+#include "changes/wake_up_relay.hpp"
 #include "database/catalog.hpp"
 #include "database/database.hpp"
 
@@ -29,6 +30,9 @@ class DatabaseDirectory {
     Environment& environment;
     Bucket& base;
     Bucket& cache;  ///< may be the same as base
+    Deployment deployment = Deployment::single_process;
+    /// In a cluster: to the other nodes; null: there are none.
+    WakeUpTransport* wake_ups = nullptr;
   };
 
   explicit DatabaseDirectory(Dependencies dependencies);
@@ -54,6 +58,15 @@ class DatabaseDirectory {
   /// Stores and applies another configuration. Errors: as DatabaseCatalog::update(); unavailable if
   /// it is stored but cannot be applied: then the database is started anew with it.
   Task<Result<void>> reconfigure(std::string name, DatabaseConfig config);
+  /// Catches up with what other nodes made of the catalog: starts databases that are new, applies
+  /// other configurations, closes those that are gone. What cannot be done now is left to the next
+  /// call. Calls do not overlap.
+  Task<Result<void>> follow_catalog();
+  /// All running databases.
+  std::vector<DatabaseLease> leases();
+  /// A message of another node's WakeUpRelay of that database; nothing if it does not run here.
+  void deliver(DatabaseId database, std::string_view wake_up);
+
   /// Names of all databases, in order.
   Task<Result<std::vector<std::string>>> list();
 
@@ -70,6 +83,9 @@ class DatabaseDirectory {
 
   Task<Result<std::shared_ptr<Entry>>> entry_of(std::string name);
   Task<void> start(std::shared_ptr<Entry> entry);
+  Task<void> follow(std::shared_ptr<Entry> entry);
+  Task<void> close_and_forget(std::shared_ptr<Entry> entry);
+  Task<Result<void>> make_usable(DatabaseLease lease);
   Task<void> close(std::shared_ptr<Entry> entry);
   Task<void> drain(std::shared_ptr<Entry> entry);
   Task<void> restart(std::shared_ptr<Entry> entry);

@@ -105,6 +105,7 @@ Task<Result<void>> put_document(ApiCall& call) {
   HG_CO_TRY(item.id, document_id(call.request()));
   if (item.document.id && *item.document.id != item.id)
     co_return Error{Errc::invalid_argument, "_id differs from the address"};
+  item.durability = call.durability;
   const DocId id = item.id;
   HG_CO_TRY(const WriteAnswer answer,
             co_await call.database().writer().write_one(call.reader, std::move(item)));
@@ -117,6 +118,7 @@ Task<Result<void>> post_document(ApiCall& call) {
   item.id = item.document.id ? *item.document.id : random_doc_id(call.services().environment);
   if (is_local_doc_id(item.id))
     co_return Error{Errc::invalid_argument, "Local documents are written with PUT"};
+  item.durability = call.durability;
   const DocId id = item.id;
   const bool names_parent = item.document.rev && item.is_new_edit;
   const auto answer = co_await call.database().writer().write_one(call.reader, std::move(item));
@@ -138,6 +140,7 @@ Task<Result<void>> delete_document(ApiCall& call) {
   HG_CO_TRY(item.document.rev, parent_revision(call.request(), std::nullopt));
   if (!item.document.rev) co_return co_await explain_missing_revision(call, std::move(item.id));
   item.document.is_deleted = true;
+  item.durability = call.durability;
   const DocId id = item.id;
   HG_CO_TRY(const WriteAnswer answer,
             co_await call.database().writer().write_one(call.reader, std::move(item)));

@@ -59,6 +59,23 @@ Result<WriteItem> document_to_write(ApiCall& call) {
   return item;
 }
 
+Result<void> check_durability(Durability durability, const DurabilityOffer& offer) {
+  if (offer.offered.contains(durability)) return {};
+  return Error{Errc::invalid_argument, fmt::format("durability \"{}\" cannot be promised here: {}",
+                                                   to_string(durability), offer.why_not)};
+}
+
+Result<std::optional<Durability>> requested_durability(const HttpRequest& request,
+                                                       const DurabilityOffer& offer) {
+  const auto text = request.headers.find("X-Headgate-Durability");
+  if (!text) return std::optional<Durability>();
+  const auto durability = parse_durability(*text);
+  if (!durability)
+    return Error{Errc::invalid_argument, "X-Headgate-Durability " + durability.error().context};
+  HG_CHECK(check_durability(*durability, offer));
+  return std::optional<Durability>(*durability);
+}
+
 HttpResponse written_response(int status, const DocId& id, const Revision& rev) {
   const std::string text = to_string(rev);
   JsonWriter out;

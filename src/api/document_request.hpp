@@ -22,6 +22,12 @@ Result<ShowOptions> show_options(const QueryParameters& query);
 /// and dropped. Errors: invalid_argument, not_found, too_large.
 Result<WriteItem> document_to_write(ApiCall& call);
 
+/// Refuses a promise that the store cannot keep. Errors: invalid_argument, for the client.
+Result<void> check_durability(Durability durability, const DurabilityOffer& offer);
+/// What X-Headgate-Durability asks for; none if absent. Errors: invalid_argument.
+Result<std::optional<Durability>> requested_durability(const HttpRequest& request,
+                                                       const DurabilityOffer& offer);
+
 /// `{"id", "ok", "rev"}` with the revision as ETag.
 HttpResponse written_response(int status, const DocId& id, const Revision& rev);
 void respond_written(ApiCall& call, int status, const DocId& id, const Revision& rev);

@@ -27,6 +27,7 @@ constexpr bool kNoDatabase = false;
 constexpr Method kRootMethods[] = {{get, get_root}, {head, get_root}};
 constexpr Method kHealthMethods[] = {{get, get_health}, {head, get_health}};
 constexpr Method kMetricsMethods[] = {{get, get_metrics, kAdmins}};
+constexpr Method kClusterMethods[] = {{get, get_cluster, kAdmins}};
 constexpr Method kAllDatabasesMethods[] = {{get, get_all_databases, kAdmins}};
 
 constexpr Method kDatabaseMethods[] = {{get, get_database},
@@ -95,6 +96,7 @@ constexpr Named kServerResources[] = {
     {"_health", {kHealthMethods, kSmallBody, kOfServer}},
     {"_ping", {kHealthMethods, kSmallBody, kOfServer}},
     {"_metrics", {kMetricsMethods, kSmallBody, kOfServer}},
+    {"_cluster", {kClusterMethods, kSmallBody, kOfServer}},
     {"_all_dbs", {kAllDatabasesMethods, kSmallBody, kOfServer}},
 };
 

@@ -33,6 +33,13 @@ Task<Result<void>> get_metrics(ApiCall& call) {
   co_return Result<void>();
 }
 
+Task<Result<void>> get_cluster(ApiCall& call) {
+  const auto& cluster_json = call.services().cluster_json;
+  if (!cluster_json) co_return Error{Errc::not_found, "this node is alone on its store"};
+  call.respond_json(200, cluster_json());
+  co_return Result<void>();
+}
+
 Task<Result<void>> get_all_databases(ApiCall& call) {
   HG_CO_TRY(const auto names, co_await call.services().databases.list());
   JsonWriter out;

@@ -92,10 +92,10 @@ void FeedHub::wake(FeedWaiter& waiter) {
   waiter.signal_.raise();
 }
 
-void FeedHub::wake_early(const ChannelId& id) {
+void FeedHub::wake_early(const ChannelId& id, std::uint64_t times) {
   const auto found = channels_.find(id);
   if (found == channels_.end()) return;
-  ++found->second.announced;
+  found->second.announced += times;
   for (Link* link = found->second.first; link != nullptr; link = link->next)
     if (link->is_hidden || link->waiter->interest_.mode == ReadMode::available) wake(*link->waiter);
 }
@@ -122,6 +122,11 @@ void FeedHub::channels_changed(const std::vector<ChannelId>& channels) {
   for (const ChannelId& id : channels) wake_early(id);
   // Where "*" is no channel with a counter of its own, any document may concern it
   // (couchbase/sync_gateway#743, #718).
+  if (!has_star_channel_) wake_early(ChannelId::star());
+}
+
+void FeedHub::channel_changed_elsewhere(const ChannelId& channel, std::uint64_t times) {
+  wake_early(channel, times);
   if (!has_star_channel_) wake_early(ChannelId::star());
 }
 

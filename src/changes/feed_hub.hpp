@@ -70,6 +70,10 @@ class FeedHub final : public ChangeListener {
 
   void channels_changed(const std::vector<ChannelId>& channels) override;
   void stable_advanced(Sequence stable, const std::vector<ChannelId>& channels) override;
+  /// Another node announces that it changed a channel so often.
+  void channel_changed_elsewhere(const ChannelId& channel, std::uint64_t times);
+  /// Another node changed channels that it does not name.
+  void anything_changed_elsewhere() { wake_all(); }
 
   /// The highest stable sequence announced so far.
   Sequence stable() const { return stable_; }
@@ -97,7 +101,7 @@ class FeedHub final : public ChangeListener {
   void enter(Link& link, const ChannelId& id);
   void remove(Link& link);
   void wake(FeedWaiter& waiter);
-  void wake_early(const ChannelId& id);
+  void wake_early(const ChannelId& id, std::uint64_t times = 1);
   void wake_stable(const ChannelId& id);
   void wake_all();
   Task<void> poll(ChangesSource& source);

@@ -48,7 +48,7 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
       resync_(context_, writer_),
       expiry_(context_, documents_, writer_,
               [this] { return cache_writer_ && cache_writer_->statistics().is_in_charge; }),
-      reconfigured_(dependencies.environment),
+      changed_(dependencies.environment),
       tasks_(dependencies.environment) {}
 
 Database::~Database() = default;
@@ -99,11 +99,29 @@ Task<Result<void>> Database::prepare(DatabaseConfig config) {
 }
 
 Task<Result<void>> Database::reconfigure(DatabaseConfig config) {
-  while (is_reconfiguring_) co_await reconfigured_.wait_past(reconfigured_.count());
-  is_reconfiguring_ = true;
+  co_await enter_change();
   auto done = co_await apply(std::move(config));
-  is_reconfiguring_ = false;
-  reconfigured_.raise();
+  leave_change();
+  co_return done;
+}
+
+Task<void> Database::enter_change() {
+  while (is_changing_) co_await changed_.wait_past(changed_.count());
+  is_changing_ = true;
+}
+
+void Database::leave_change() {
+  is_changing_ = false;
+  changed_.raise();
+}
+
+Task<Result<void>> Database::hold_cache_writer(bool wanted) {
+  co_await enter_change();
+  Result<void> done;
+  const bool is_in_charge = cache_writer_ && cache_writer_->statistics().is_in_charge;
+  if (wanted && !is_in_charge) done = co_await start_cache_writer();
+  if (!wanted) co_await stop_cache_writer();
+  leave_change();
   co_return done;
 }
 

@@ -64,6 +64,10 @@ class Database {
   Task<void> stop_cache_writer();
   Task<Result<void>> start_cache_writer();
 
+  /// In a cluster: sees to it that this node has the cache writer's role, or has not; nothing
+  /// happens if that is so. Calls, and reconfigure(), wait for each other.
+  Task<Result<void>> hold_cache_writer(bool wanted);
+
   const std::string& name() const { return name_; }
   DatabaseId id() const { return context_.id; }
   std::shared_ptr<const DatabaseConfig> config() const { return context_.config; }
@@ -98,6 +102,8 @@ class Database {
 
  private:
   Task<Result<void>> apply(DatabaseConfig config);
+  Task<void> enter_change();
+  void leave_change();
   Sequence forgettable();
   Task<void> look_at_stable();
 
@@ -119,8 +125,8 @@ class Database {
   CacheWriter::Statistics last_statistics_;
   DocumentResync resync_;
   ExpirySweeper expiry_;
-  bool is_reconfiguring_ = false;
-  Signal reconfigured_;
+  bool is_changing_ = false;  ///< configuration or role
+  Signal changed_;
   TimePoint last_look_{};
   TaskScope tasks_;
 };

@@ -196,6 +196,16 @@ CacheSettings DatabaseConfig::cache_settings() const {
   return settings;
 }
 
+Result<Durability> parse_durability(std::string_view name) {
+  for (const auto& [text, durability] : kDurabilities)
+    if (text == name) return durability;
+  return wrong("must be one of memory, disk, replicated");
+}
+
+std::string_view to_string(Durability durability) {
+  return name_of(kDurabilities, durability);
+}
+
 Task<Result<std::shared_ptr<const SyncFunction>>> make_sync_function(Environment& environment,
                                                                      std::string source) {
   if (source.empty())

@@ -76,6 +76,10 @@ struct DatabaseConfig {
   friend bool operator==(const DatabaseConfig&, const DatabaseConfig&) = default;
 };
 
+/// "memory", "disk", "replicated". Errors: invalid_argument.
+Result<Durability> parse_durability(std::string_view name);
+std::string_view to_string(Durability durability);
+
 /// Compiles `source`, or makes the native function for an empty one. Suspends (a worker thread).
 /// Errors: as compile_sync_function().
 Task<Result<std::shared_ptr<const SyncFunction>>> make_sync_function(Environment& environment,

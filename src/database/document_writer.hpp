@@ -38,6 +38,8 @@ struct WriteItem {
   ParsedDocument document;
   /// Set: the document's body and attachments are not looked at. New edits only.
   std::optional<AttachmentChange> attachment_change;
+  /// Instead of the database's.
+  std::optional<Durability> durability;
 };
 
 /// What was stored.

@@ -172,10 +172,10 @@ Task<void> WriteBatch::write_base(Round& round) {
     seal(*pending);
     const Attempt& now = pending->now;
     Key key = document_key(context_.id, pending->item.id);
-    WriteOptions options{.durability = now.changes_rights
-                                           ? context_.durability_of_rights(config_->durability)
-                                           : config_->durability,
-                         .feed_entry = now.record.encode()};
+    const Durability durability = pending->item.durability.value_or(config_->durability);
+    WriteOptions options{
+        .durability = now.changes_rights ? context_.durability_of_rights(durability) : durability,
+        .feed_entry = now.record.encode()};
     std::string value = encode_envelope(now.envelope);
     if (now.cas == Cas())
       writes.push_back(operation::Insert{std::move(key), std::move(value), std::move(options)});

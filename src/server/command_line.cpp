@@ -5,6 +5,8 @@
 #include <iostream>
 #include <string>
 
+#include "server/status_command.hpp"
+
 namespace headgate {
 
 namespace {
@@ -43,6 +45,15 @@ constexpr const char* kServeNotes =
     "  connections = 20000\n"
     "  requests = 1000           # at work at once, waiting feeds left out\n"
     "  body_mb = 256             # of large request bodies at once\n"
+    "  [base]                    # where documents are; [cache]: the channel cache, else there, "
+    "too\n"
+    "  engine = \"redis\"          # or rocksdb, in the data directory (default)\n"
+    "  nodes = [\"10.0.0.1:6379\"] # any of a cluster\n"
+    "  user = \"...\"              # and password, tls = true, tls_ca = \"ca.pem\"\n"
+    "  replicas = 1              # that a durable write waits for\n"
+    "  [node]\n"
+    "  name = \"node1\"\n"
+    "  roles = [\"front_end\", \"reader\", \"cache_writer\"]\n"
     "  [store]\n"
     "  block_cache_mb = 256\n"
     "  write_buffer_mb = 128\n";
@@ -95,6 +106,32 @@ Result<ServerConfig> read_config(const Given& given) {
   return config;
 }
 
+struct StatusArguments {
+  StatusQuestion question;
+  std::string login;  ///< NAME:PASSWORD
+};
+
+void add_options(CLI::App& status, StatusArguments& arguments) {
+  status.add_option("--url", arguments.question.url, "Admin port of any node")
+      ->type_name("URL")
+      ->capture_default_str();
+  status.add_option("--user", arguments.login, "Login of the admin port")
+      ->type_name("NAME:PASSWORD");
+}
+
+int run_status(StatusArguments arguments) {
+  const auto colon = arguments.login.find(':');
+  arguments.question.user = arguments.login.substr(0, colon);
+  if (colon != std::string::npos) arguments.question.password = arguments.login.substr(colon + 1);
+  const auto status = ask_status(arguments.question);
+  if (!status) {
+    std::cerr << "headgate: " << arguments.question.url << ": " << status.error().context << "\n";
+    return 1;
+  }
+  std::cout << *status;
+  return 0;
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int count, const char* const* arguments) {
@@ -105,6 +142,9 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::help);
   CLI::App* serve = app.add_subcommand("serve", "Serve the databases of a data directory");
+  StatusArguments status_arguments;
+  CLI::App* status = app.add_subcommand("status", "Show the nodes of a cluster and their roles");
+  add_options(*status, status_arguments);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   add_options(*serve, given);
   try {
@@ -116,6 +156,10 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
   if (version->parsed()) {
     std::cout << "headgate " << kVersion << "\n";
     line.exit_status = 0;
+    return line;
+  }
+  if (status->parsed()) {
+    line.exit_status = run_status(std::move(status_arguments));
     return line;
   }
   auto config = read_config(given);

@@ -16,8 +16,8 @@ struct CommandLine {
   ServerConfig config;  ///< of `serve`
 };
 
-/// Reads the command line, and the configuration file that it names. Prints help, the version and
-/// mistakes. Reads and prints only; nothing is started.
+/// Reads the command line, and the configuration file that it names. Prints help, the version,
+/// mistakes, and what `headgate status` is told. Nothing is started.
 CommandLine parse_command_line(int count, const char* const* arguments);
 
 }  // namespace headgate

@@ -3,30 +3,35 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "api/api_handler.hpp"
-#include "bucket/rocksdb/rocks_bucket.hpp"
 #include "net/http_server.hpp"
+#include "server/cluster_member.hpp"
 #include "server/metered_bucket.hpp"
+#include "server/node_buckets.hpp"
 #include "server/server_config.hpp"
 
 namespace headgate {
 
+/// The address of a port, as clients write it.
+std::string url_of(const ListenConfig& listen, std::uint16_t port);
+
 /// What a program may put between the parts of a front end: tests put faults there.
 struct FrontEndHooks {
-  /// Wraps the bucket of base and cache; what it returns may refer to `inner`.
+  /// Wraps the base bucket, and the cache bucket where that is the same; what it returns may refer
+  /// to `inner`.
   std::function<std::unique_ptr<Bucket>(Environment& environment, Bucket& inner)> bucket;
   /// Wraps what the admin port serves.
   std::function<std::unique_ptr<HttpHandler>(HttpHandler& inner)> admin_handler;
 };
 
-/// All that serves on one executor: bucket, databases, both ports. A node has one; more would share
-/// the store, and the ports by SO_REUSEPORT. Confined to its executor; environment and store must
-/// outlive it.
+/// All that serves on one executor: databases, both ports, the node's part in a cluster. Confined
+/// to its executor; environment and buckets must outlive it.
 class FrontEnd {
  public:
-  FrontEnd(AsioEnvironment& environment, RocksStore& store, const ServerConfig& config,
+  FrontEnd(AsioEnvironment& environment, const NodeBuckets& buckets, const ServerConfig& config,
            const FrontEndHooks& hooks, std::function<std::string()> metrics_text);
   ~FrontEnd();
 
@@ -43,21 +48,32 @@ class FrontEnd {
   // For metrics.
   DatabaseDirectory& databases() { return databases_; }
   const ApiStatistics& api_statistics() const { return services_.statistics; }
-  const MeteredBucket& bucket() const { return metered_; }
+  /// Null: a single process.
+  const ClusterMember* member() const { return member_ ? &*member_ : nullptr; }
+  const NodeBuckets& buckets() const { return buckets_; }
+  const MeteredBucket& base_meter() const { return metered_base_; }
+  const MeteredBucket& cache_meter() const {
+    return metered_cache_ ? *metered_cache_ : metered_base_;
+  }
   HttpServerStats public_stats() const { return public_server_->stats(); }
   std::uint64_t body_bytes() const { return bodies_.used(); }
   HttpServerStats admin_stats() const { return admin_server_->stats(); }
 
  private:
+  Task<Result<void>> open_catalog();
   Task<Result<void>> start_admin_port();
+  Task<Result<void>> join_cluster();
+  NodeRecord own_record() const;
 
   AsioEnvironment& environment_;
   const ServerConfig& config_;
   FrontEndHooks hooks_;
-  RocksBucket rocks_;
+  const NodeBuckets& buckets_;
   std::unique_ptr<Bucket> hooked_;  ///< null without a hook
-  MeteredBucket metered_;
+  MeteredBucket metered_base_;
+  std::optional<MeteredBucket> metered_cache_;  ///< none: the same as base
   BodyBudget bodies_;
+  std::optional<ClusterMember> member_;  ///< none: a single process
   DatabaseDirectory databases_;
   ApiServices services_;
   std::unique_ptr<ApiHandler> public_handler_;

@@ -116,6 +116,8 @@ constexpr DatabaseFigure kDatabaseFigures[] = {
      [](const Database& d, const FeedHub&) { return d.front_end_statistics().blocks_opened; }},
     {"unfinished_writes_total", "Writes whose cache work was left to the cache writer", false,
      [](const Database& d, const FeedHub&) { return d.front_end_statistics().unfinished; }},
+    {"feed_changes_found_by_poll_total", "Changed channels that no wake-up told of", false,
+     [](const Database&, const FeedHub& h) { return h.statistics().found_by_poll; }},
     {"feed_wake_ups_total", "Waiting feeds woken", false,
      [](const Database&, const FeedHub& h) { return h.statistics().wake_ups; }},
 };
@@ -149,7 +151,7 @@ void add_databases(Page& page, DatabaseDirectory& databases) {
   }
 }
 
-void add_store(Page& page, const RocksStore& store, const WorkerPool& workers) {
+void add_store(Page& page, const RocksStore& store) {
   const RocksStatistics statistics = store.statistics();
   page.counter("store_fsyncs_total", "Syncs of the store's log").add(statistics.wal_syncs);
   page.counter("store_batches_total", "Batches written").add(statistics.batches);
@@ -158,8 +160,7 @@ void add_store(Page& page, const RocksStore& store, const WorkerPool& workers) {
   page.counter("store_cold_reads_total", "Reads that went to a worker").add(statistics.cold_reads);
   page.counter("store_overloads_total", "Calls refused by a full queue").add(statistics.overloads);
   page.gauge("queue_depth", "What waits, by queue")
-      .add(statistics.queue_operations, {{"queue", "store_writes"}})
-      .add(workers.queued(), {{"queue", "workers"}});
+      .add(statistics.queue_operations, {{"queue", "store_writes"}});
   page.gauge("store_databases_being_dropped", "Deleted databases whose data is being removed")
       .add(statistics.databases_being_dropped);
 }
@@ -192,26 +193,30 @@ void add_http(Page& page, const FrontEnd& front_end) {
   }
 }
 
-void add_bucket(Page& page, const MeteredBucket& bucket) {
+void add_buckets(Page& page, const MeteredBucket& base, const MeteredBucket& cache) {
   page.counter("store_reads_total", "Keys and pages of scans read at the store, by kind")
-      .add(bucket.reads(ReadKind::document), {{"kind", "document"}})
-      .add(bucket.reads(ReadKind::principal), {{"kind", "principal"}})
-      .add(bucket.reads(ReadKind::cache), {{"kind", "cache"}})
-      .add(bucket.reads(ReadKind::other), {{"kind", "other"}});
+      .add(base.reads(ReadKind::document), {{"kind", "document"}})
+      .add(base.reads(ReadKind::principal), {{"kind", "principal"}})
+      .add(cache.reads(ReadKind::cache), {{"kind", "cache"}})
+      .add(base.reads(ReadKind::other), {{"kind", "other"}});
   page.histogram("write_stage_seconds", "Duration of the stages of writes at the store")
-      .add(bucket.histogram(WriteStage::document), {{"stage", "document"}})
-      .add(bucket.histogram(WriteStage::cache_blocks), {{"stage", "cache_blocks"}})
-      .add(bucket.histogram(WriteStage::sequence_document), {{"stage", "sequence_document"}});
+      .add(base.histogram(WriteStage::document), {{"stage", "document"}})
+      .add(cache.histogram(WriteStage::cache_blocks), {{"stage", "cache_blocks"}})
+      .add(cache.histogram(WriteStage::sequence_document), {{"stage", "sequence_document"}});
 }
 
 }  // namespace
 
-std::string metrics_text(FrontEnd& front_end, const RocksStore& store, const WorkerPool& workers) {
+std::string metrics_text(FrontEnd& front_end, const WorkerPool& workers) {
   Page page;
   add_databases(page, front_end.databases());
-  add_store(page, store, workers);
+  page.gauge("queue_depth", "What waits, by queue").add(workers.queued(), {{"queue", "workers"}});
+  if (const RocksStore* store = front_end.buckets().store()) add_store(page, *store);
   add_http(page, front_end);
-  add_bucket(page, front_end.bucket());
+  if (const ClusterMember* member = front_end.member())
+    page.gauge("cluster_nodes", "Nodes that live, as this one sees it")
+        .add(member->registry().live().size());
+  add_buckets(page, front_end.base_meter(), front_end.cache_meter());
   return page.text();
 }
 

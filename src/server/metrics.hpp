@@ -10,6 +10,6 @@ namespace headgate {
 
 /// All figures of a node in Prometheus' text format, as `/_metrics` gives them. On the front end's
 /// executor.
-std::string metrics_text(FrontEnd& front_end, const RocksStore& store, const WorkerPool& workers);
+std::string metrics_text(FrontEnd& front_end, const WorkerPool& workers);
 
 }  // namespace headgate

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <iostream>
+#include <optional>
 
 #include "base/log.hpp"
 #include "base/task_scope.hpp"
@@ -23,13 +24,6 @@ constexpr std::chrono::seconds kStopTime{30};
 int fail(std::string_view what) {
   std::cerr << "headgate: " << what << std::endl;
   return 1;
-}
-
-std::string url(const ListenConfig& listen, std::uint16_t port) {
-  const bool is_ipv6 = listen.address.find(':') != std::string::npos;
-  const std::string_view scheme = listen.tls_certificate.empty() ? "http" : "https";
-  return is_ipv6 ? fmt::format("{}://[{}]:{}", scheme, listen.address, port)
-                 : fmt::format("{}://{}:{}", scheme, listen.address, port);
 }
 
 /// The store and the process itself need these.
@@ -60,16 +54,20 @@ std::string lack_of_room(const std::string& directory) {
                      directory, space.available >> 10, kStartBytes >> 10);
 }
 
+/// How long a Redis that is not there yet is waited for.
+constexpr std::chrono::seconds kOpenTime{10};
+
 /// One run of the event loop, from start to stop.
 class Node {
  public:
-  Node(const ServerConfig& config, const FrontEndHooks& hooks, RocksStore& store)
+  /// `store` may be null.
+  Node(const ServerConfig& config, const FrontEndHooks& hooks, RocksStore* store)
       : config_(config),
+        hooks_(hooks),
         workers_(config.worker_threads),
         environment_(workers_),
         stop_wanted_(environment_),
-        front_end_(environment_, store, config, hooks,
-                   [this, &store] { return metrics_text(front_end_, store, workers_); }),
+        buckets_(environment_, config, store),
         scope_(environment_) {}
 
   ~Node() { workers_.stop(); }
@@ -85,29 +83,42 @@ class Node {
  private:
   Task<void> main_task() {
     const auto before = stop_wanted_.count();
-    if (const auto started = co_await front_end_.start(); !started) {
+    if (const auto opened = co_await buckets_.open(environment_.now() + kOpenTime); !opened) {
+      exit_status_ = fail(opened.error().context);
+    } else {
+      co_await serve(before);
+    }
+    environment_.stop();
+  }
+
+  Task<void> serve(std::uint64_t before) {
+    front_end_.emplace(environment_, buckets_, config_, hooks_,
+                       [this] { return metrics_text(*front_end_, workers_); });
+    if (const auto started = co_await front_end_->start(); !started) {
       exit_status_ = fail(started.error().context);
     } else {
       announce();
       co_await stop_wanted_.wait_past(before);
     }
-    const bool is_done = co_await front_end_.stop(environment_.now() + kDrainTime);
+    const bool is_done = co_await front_end_->stop(environment_.now() + kDrainTime);
     log(LogLevel::info, "server.stopped", {{"drained", is_done ? "true" : "false"}});
-    environment_.stop();
   }
 
   void announce() {
-    std::cout << "public " << url(config_.public_port, front_end_.public_port()) << "\n"
-              << "admin " << url(config_.admin_port, front_end_.admin_port()) << std::endl;
+    std::cout << "public " << url_of(config_.public_port, front_end_->public_port()) << "\n"
+              << "admin " << url_of(config_.admin_port, front_end_->admin_port()) << std::endl;
     log(LogLevel::info, "server.started",
-        {{"version", std::string(kVersion)}, {"data", config_.data}});
+        {{"version", std::string(kVersion)},
+         {"data", config_.uses_rocksdb() ? config_.data : std::string()}});
   }
 
   const ServerConfig& config_;
+  const FrontEndHooks& hooks_;
   WorkerPool workers_;
   AsioEnvironment environment_;
   Signal stop_wanted_;
-  FrontEnd front_end_;
+  NodeBuckets buckets_;
+  std::optional<FrontEnd> front_end_;
   int exit_status_ = 0;
   TaskScope scope_;
 };
@@ -118,6 +129,7 @@ int serve(ServerConfig config, const FrontEndHooks& hooks) {
   SignalWatch::block_signals();
   set_log_level(config.log_level);
   keep_to_descriptor_limit(config);
+  if (!config.uses_rocksdb()) return Node(config, hooks, nullptr).run();
   if (const std::string lack = lack_of_room(config.data); !lack.empty()) return fail(lack);
   RocksOptions options;
   options.directory = config.data;
@@ -128,7 +140,7 @@ int serve(ServerConfig config, const FrontEndHooks& hooks) {
     return fail(
         fmt::format("cannot open the data directory {}: {}", config.data, store.error().context));
   if (!(*store)->was_clean_open()) log(LogLevel::warning, "store.was_not_closed");
-  return Node(config, hooks, **store).run();
+  return Node(config, hooks, store->get()).run();
 }
 
 int run_headgate(int count, const char* const* arguments, const FrontEndHooks& hooks) {

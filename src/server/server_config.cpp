@@ -13,6 +13,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -82,6 +83,35 @@ Result<void> read_megabytes(const Value& value, std::size_t& into, std::uint64_t
   return {};
 }
 
+Result<void> read_bool(const Value& value, bool& into) {
+  const auto flag = value.node.value_exact<bool>();
+  if (!flag) return value.wrong("must be true or false");
+  into = *flag;
+  return {};
+}
+
+Result<void> read_roles(const Value& value, ServerConfig& config) {
+  constexpr std::string_view kForm =
+      "must be a list of any of \"front_end\", \"reader\", \"cache_writer\"";
+  const toml::array* list = value.node.as_array();
+  if (list == nullptr) return value.wrong(kForm);
+  NodeConfig& node = config.node;
+  node.takes_writes = node.serves_feeds = node.is_cache_writer = false;
+  for (const toml::node& role : *list) {
+    const std::string name = role.value_exact<std::string>().value_or("");
+    if (name == "front_end") {
+      node.takes_writes = true;
+    } else if (name == "reader") {
+      node.serves_feeds = true;
+    } else if (name == "cache_writer") {
+      node.is_cache_writer = true;
+    } else {
+      return value.wrong(kForm);
+    }
+  }
+  return {};
+}
+
 struct Setting {
   std::string_view table;  ///< empty: at the top
   std::string_view key;
@@ -120,13 +150,96 @@ constexpr Setting kSettings[] = {
      [](const Value& v, Config& c) { return read_number(v, 1, 1'000'000, c.max_requests); }},
     {"limits", "body_mb",
      [](const Value& v, Config& c) { return read_megabytes(v, c.body_bytes, kBodyMegabytesMin); }},
+    {"node", "name", [](const Value& v, Config& c) { return read_text(v, c.node.name); }},
+    {"node", "wake_ups",
+     [](const Value& v, Config& c) { return read_bool(v, c.node.sends_wake_ups); }},
+    {"node", "roles", [](const Value& v, Config& c) { return read_roles(v, c); }},
     {"store", "block_cache_mb",
      [](const Value& v, Config& c) { return read_megabytes(v, c.block_cache_bytes); }},
     {"store", "write_buffer_mb",
      [](const Value& v, Config& c) { return read_megabytes(v, c.write_buffer_bytes); }},
 };
 
+struct BucketSetting {
+  std::string_view key;
+  Result<void> (*read)(const Value& value, BucketConfig& config);
+};
+
+Result<void> read_engine(const Value& value, BucketConfig& config) {
+  HG_TRY(const std::string name, text_of(value));
+  if (name != "rocksdb" && name != "redis") return value.wrong("must be rocksdb or redis");
+  config.engine = name == "redis" ? BucketConfig::Engine::redis : BucketConfig::Engine::rocksdb;
+  return {};
+}
+
+Result<RedisAddress> address_of(const Value& value) {
+  constexpr std::string_view kForm = "must be a list of texts like \"host:6379\"";
+  const auto text = value.node.value_exact<std::string>();
+  const auto colon = text ? text->rfind(':') : std::string::npos;
+  if (colon == std::string::npos || colon == 0) return value.wrong(kForm);
+  const std::string_view port = std::string_view(*text).substr(colon + 1);
+  RedisAddress address{text->substr(0, colon), 0};
+  const auto [end, code] = std::from_chars(port.data(), port.data() + port.size(), address.port);
+  if (code != std::errc() || end != port.data() + port.size() || address.port == 0)
+    return value.wrong(kForm);
+  if (address.host.starts_with('[') && address.host.ends_with(']'))
+    address.host = address.host.substr(1, address.host.size() - 2);
+  return address;
+}
+
+Result<void> read_nodes(const Value& value, BucketConfig& config) {
+  const toml::array* list = value.node.as_array();
+  if (list == nullptr || list->empty())
+    return value.wrong("must be a list of texts like \"host:6379\"");
+  config.redis.addresses.clear();
+  for (const toml::node& node : *list) {
+    HG_TRY(RedisAddress address, address_of({node, value.file, value.key}));
+    config.redis.addresses.push_back(std::move(address));
+  }
+  return {};
+}
+
+Result<void> read_bucket_name(const Value& value, std::string& into) {
+  HG_TRY(const std::string name, text_of(value));
+  const auto is_good = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  if (name.size() > 64 || !std::all_of(name.begin(), name.end(), is_good))
+    return value.wrong("must be at most 64 letters and digits");
+  into = name;
+  return {};
+}
+
+/// Each Redis partition is a hash slot, and one connection that listens.
+constexpr std::uint64_t kPartitionsMax = 1'024;
+
+/// The same for the tables "base" and "cache".
+constexpr BucketSetting kBucketSettings[] = {
+    {"engine", read_engine},
+    {"nodes", read_nodes},
+    {"user", [](const Value& v, BucketConfig& b) { return read_text(v, b.redis.user); }},
+    {"password", [](const Value& v, BucketConfig& b) { return read_text(v, b.redis.password); }},
+    {"tls", [](const Value& v, BucketConfig& b) { return read_bool(v, b.redis.uses_tls); }},
+    {"tls_ca", [](const Value& v, BucketConfig& b) { return read_text(v, b.redis.tls_ca_file); }},
+    {"name", [](const Value& v, BucketConfig& b) { return read_bucket_name(v, b.redis.name); }},
+    {"partitions",
+     [](const Value& v, BucketConfig& b) {
+       return read_number(v, 1, kPartitionsMax, b.redis.partitions);
+     }},
+    {"replicas",
+     [](const Value& v, BucketConfig& b) { return read_number(v, 0, 16, b.redis.replicas); }},
+};
+
+/// Null: no table of a bucket.
+BucketConfig* bucket_of(std::string_view table, ServerConfig& config) {
+  if (table == "base") return &config.base;
+  if (table != "cache") return nullptr;
+  if (!config.cache) config.cache.emplace();
+  return &*config.cache;
+}
+
 bool is_table_name(std::string_view name) {
+  if (name == "base" || name == "cache") return true;
   for (const Setting& setting : kSettings)
     if (!setting.table.empty() && setting.table == name) return true;
   return false;
@@ -134,6 +247,11 @@ bool is_table_name(std::string_view name) {
 
 Result<void> read_setting(std::string_view table, std::string_view key, const Value& value,
                           ServerConfig& config) {
+  if (BucketConfig* bucket = bucket_of(table, config)) {
+    for (const BucketSetting& setting : kBucketSettings)
+      if (setting.key == key) return setting.read(value, *bucket);
+    return value.wrong("is not a known setting");
+  }
   for (const Setting& setting : kSettings)
     if (setting.table == table && setting.key == key) return setting.read(value, config);
   return value.wrong("is not a known setting");
@@ -161,6 +279,23 @@ Result<void> check_address(const std::string& address, std::string_view setting)
   if (inet_pton(AF_INET6, address.c_str(), &parsed) == 1) return {};
   return Error{Errc::invalid_argument,
                fmt::format("{}: {} is no numeric IP address", setting, address)};
+}
+
+Result<void> check_bucket(const BucketConfig& bucket, std::string_view table) {
+  const RedisOptions& redis = bucket.redis;
+  const auto wrong = [&](std::string_view what) {
+    return Error{Errc::invalid_argument, fmt::format("{}: {}", table, what)};
+  };
+  if (!bucket.is_redis()) {
+    const bool says_more = !redis.addresses.empty() || !redis.user.empty() ||
+                           !redis.password.empty() || redis.uses_tls;
+    if (says_more) return wrong("nodes, user, password and tls are for engine = \"redis\"");
+    return {};
+  }
+  if (redis.addresses.empty()) return wrong("engine = \"redis\" needs nodes = [\"host:6379\"]");
+  if (!redis.user.empty() && redis.password.empty()) return wrong("a user needs a password");
+  if (!redis.tls_ca_file.empty() && !redis.uses_tls) return wrong("tls_ca needs tls = true");
+  return {};
 }
 
 }  // namespace
@@ -199,6 +334,17 @@ Result<void> ServerConfig::check() const {
   for (const ListenConfig* port : {&public_port, &admin_port})
     if (port->tls_certificate.empty() != port->tls_key.empty())
       return Error{Errc::invalid_argument, "tls_certificate and tls_key belong together"};
+  HG_CHECK(check_bucket(base, "base"));
+  if (cache) HG_CHECK(check_bucket(*cache, "cache"));
+  const bool has_all_roles = node.takes_writes && node.serves_feeds && node.is_cache_writer;
+  if (!has_all_roles && !base.is_redis())
+    return Error{Errc::invalid_argument,
+                 "node.roles: a node that is alone on its store has all of them"};
+  if (cache && base.is_redis() && cache->is_redis() && base.redis.name == cache->redis.name &&
+      base.redis.addresses == cache->redis.addresses)
+    return Error{Errc::invalid_argument,
+                 "cache: the same nodes and name as base; leave the table away, or give another "
+                 "name"};
   if (admin_login && (admin_login->user.empty() || admin_login->password.empty()))
     return Error{Errc::invalid_argument, "admin: user and password belong together"};
   if (admin_login) {

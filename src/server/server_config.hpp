@@ -9,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "base/result.hpp"
+#include "bucket/redis/redis_options.hpp"
 
 namespace headgate {
 
@@ -25,6 +26,27 @@ struct AdminLogin {
   std::string password;
 };
 
+/// Where one bucket is kept.
+struct BucketConfig {
+  enum class Engine : std::uint8_t {
+    rocksdb,  ///< in the data directory
+    redis,
+  };
+  Engine engine = Engine::rocksdb;
+  RedisOptions redis = {};  ///< of that engine; addresses are required
+
+  bool is_redis() const { return engine == Engine::redis; }
+};
+
+/// Where a node takes part.
+struct NodeConfig {
+  std::string name = {};        ///< for people; empty: host name and public port
+  bool takes_writes = true;     ///< role front_end
+  bool serves_feeds = true;     ///< role reader
+  bool is_cache_writer = true;  ///< may be elected
+  bool sends_wake_ups = true;   ///< else feeds of other nodes hear of its writes by their poll
+};
+
 /// Settings of one process: from a TOML file, then from the command line, which wins.
 struct ServerConfig {
   std::string data = "headgate-data";
@@ -38,6 +60,11 @@ struct ServerConfig {
   unsigned worker_threads = 4;
   std::size_t block_cache_bytes = 256u << 20;
   std::size_t write_buffer_bytes = 128u << 20;
+  BucketConfig base;
+  std::optional<BucketConfig> cache;  ///< absent: the base bucket is the cache bucket, too
+  NodeConfig node;
+
+  bool uses_rocksdb() const { return !base.is_redis() || (cache && !cache->is_redis()); }
 
   /// Changes what `text`, a TOML document, names. Strict: an unknown key, a wrong type or a value
   /// out of range is refused with `file`, the line and the key. Errors: invalid_argument.

@@ -55,6 +55,67 @@ TEST(ServerConfig, NamesFileLineAndKeyOfAMistake) {
   EXPECT_THAT(refusal("data = \"a\"\ndata = \"b\"\n"), HasSubstr("headgate.toml:2: "));
 }
 
+TEST(ServerConfig, BaseAndCacheAreConfiguredApart) {
+  ServerConfig config;
+  EXPECT_FALSE(config.base.is_redis());
+  EXPECT_FALSE(config.cache) << "the same as base";
+  EXPECT_TRUE(config.uses_rocksdb());
+  ASSERT_TRUE(config.read_toml(
+      "[base]\nengine = \"redis\"\nnodes = [\"a:1\", \"[::1]:65535\"]\nuser = \"u\"\n"
+      "password = \"p\"\ntls = true\ntls_ca = \"ca.pem\"\nname = \"x1\"\npartitions = 64\n"
+      "replicas = 2\n[cache]\nengine = \"redis\"\nnodes = [\"b:2\"]\n"
+      "[node]\nname = \"n\"\nroles = [\"reader\"]\n",
+      "f"));
+  ASSERT_TRUE(config.check()) << config.check().error().context;
+  const RedisOptions& base = config.base.redis;
+  EXPECT_EQ(base.addresses, (std::vector<RedisAddress>{{"a", 1}, {"::1", 65'535}}));
+  EXPECT_EQ(base.user, "u");
+  EXPECT_EQ(base.password, "p");
+  EXPECT_TRUE(base.uses_tls);
+  EXPECT_EQ(base.tls_ca_file, "ca.pem");
+  EXPECT_EQ(base.name, "x1");
+  EXPECT_EQ(base.partitions, 64u);
+  EXPECT_EQ(base.replicas, 2u);
+  EXPECT_EQ(config.cache->redis.addresses, (std::vector<RedisAddress>{{"b", 2}}));
+  EXPECT_FALSE(config.uses_rocksdb());
+  EXPECT_EQ(config.node.name, "n");
+  EXPECT_TRUE(config.node.serves_feeds);
+  EXPECT_FALSE(config.node.takes_writes);
+  EXPECT_FALSE(config.node.is_cache_writer);
+}
+
+TEST(ServerConfig, MistakesOfBucketsAreNamed) {
+  EXPECT_EQ(refusal("[base]\nengine = \"etcd\"\n"),
+            "headgate.toml:2: base.engine: must be rocksdb or redis");
+  for (const char* nodes :
+       {"5", "[]", "[5]", "[\"a\"]", "[\":1\"]", "[\"a:0\"]", "[\"a:70000\"]", "[\"a:1x\"]"})
+    EXPECT_EQ(refusal(std::string("[cache]\nnodes = ") + nodes),
+              "headgate.toml:2: cache.nodes: must be a list of texts like \"host:6379\"")
+        << nodes;
+  EXPECT_THAT(refusal("[base]\nname = \"{}\"\n"), HasSubstr("base.name: must be at most 64"));
+  EXPECT_THAT(refusal("[base]\npartitions = 0\n"), HasSubstr("base.partitions: must be a whole"));
+  EXPECT_THAT(refusal("[base]\ntls = 1\n"), HasSubstr("base.tls: must be true or false"));
+  EXPECT_THAT(refusal("[node]\nroles = [\"king\"]\n"), HasSubstr("node.roles: must be a list"));
+}
+
+TEST(ServerConfig, BucketsThatDoNotFitTogetherAreRefused) {
+  const auto whole = [](std::string_view text) {
+    ServerConfig config;
+    EXPECT_TRUE(config.read_toml(text, "f"));
+    const auto checked = config.check();
+    return checked ? std::string() : checked.error().context;
+  };
+  const std::string redis = "engine = \"redis\"\nnodes = [\"a:1\"]\n";
+  EXPECT_EQ(whole("[base]\n" + redis), "");
+  EXPECT_EQ(whole("[base]\n" + redis + "[cache]\nengine = \"rocksdb\"\n"), "");
+  EXPECT_THAT(whole("[base]\nengine = \"redis\"\n"), HasSubstr("needs nodes"));
+  EXPECT_THAT(whole("[base]\nnodes = [\"a:1\"]\n"), HasSubstr("for engine = \"redis\""));
+  EXPECT_THAT(whole("[base]\nuser = \"u\"\n" + redis), HasSubstr("a user needs a password"));
+  EXPECT_THAT(whole("[base]\ntls_ca = \"f\"\n" + redis), HasSubstr("tls_ca needs tls"));
+  EXPECT_THAT(whole("[base]\n" + redis + "[cache]\n" + redis), HasSubstr("the same nodes"));
+  EXPECT_THAT(whole("[node]\nroles = [\"reader\"]\n"), HasSubstr("has all of them"));
+}
+
 TEST(ServerConfig, MalformedNamesAreAMistakeNotACrash) {
   for (const char* text : {"[[[a", "[[[[dd", "[[", "[.a]", "[a..b]", "= 1", "a. = 1",
                            "\xef\xbb\xbb", "d\xc3\xa4ta = 1"}) {

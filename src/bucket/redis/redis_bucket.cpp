@@ -11,6 +11,7 @@
 #include "bucket/redis/redis_bells.hpp"
 #include "bucket/redis/redis_codec.hpp"
 #include "bucket/redis/redis_feed.hpp"
+#include "bucket/redis/redis_messages.hpp"
 
 namespace headgate {
 namespace {
@@ -87,6 +88,7 @@ Task<Result<void>> RedisBucket::check_servers(Deadline deadline) {
   std::set<RedisAddress> masters;
   for (std::uint32_t p = 0; p < histories_.size(); ++p)
     masters.insert(cluster_.master(PartitionNumber(p)));
+  syncs_every_write_ = true;
   for (const RedisAddress& address : masters) {
     const auto answer = co_await cluster_.command(address, RespCommand().add("INFO").add("all"),
                                                   RedisCluster::Use::data, deadline);
@@ -99,8 +101,22 @@ Task<Result<void>> RedisBucket::check_servers(Deadline deadline) {
     if (info_value(info, "maxmemory_policy") != "noeviction")
       co_return Error{Errc::unsupported,
                       where + " may evict keys: set maxmemory-policy noeviction"};
+    const bool has_log = info_value(info, "aof_enabled") == "1";
+    syncs_every_write_ =
+        syncs_every_write_ && has_log && co_await syncs_every_write(address, deadline);
   }
   co_return Result<void>();
+}
+
+// A server that does not let us ask has proved nothing.
+Task<bool> RedisBucket::syncs_every_write(RedisAddress address, Deadline deadline) {
+  RespCommand command;
+  command.add("CONFIG").add("GET").add("appendfsync");
+  const auto answer = co_await cluster_.command(std::move(address), std::move(command),
+                                                RedisCluster::Use::data, deadline);
+  if (answer.status != Errc::ok) co_return false;
+  const redisReply* value = resp_at(*answer.reply, 1);
+  co_return value != nullptr&& resp_text(*value) == "always";
 }
 
 Task<Result<void>> RedisBucket::check_format(Deadline deadline) {
@@ -339,6 +355,12 @@ Task<Result<void>> RedisBucket::drop_database(DatabaseId database, Deadline dead
     if (!marked && result) result = marked;
   }
   co_return result;
+}
+
+std::unique_ptr<RedisMessages> RedisBucket::open_messages(
+    std::function<void(std::string_view)> receive) {
+  return std::make_unique<RedisMessages>(environment_, cluster_, partition_count(),
+                                         std::move(receive));
 }
 
 void RedisBucket::reclaim_later(PartitionNumber partition, DatabaseId database) {

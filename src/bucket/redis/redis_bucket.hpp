@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +17,7 @@ namespace headgate {
 
 class RedisBells;
 class RedisBarrier;
+class RedisMessages;
 
 /// A Bucket on a Redis 7 server or cluster, or whatever speaks its protocol and runs its scripts.
 /// Each partition is one hash slot and each call one script a partition, which looks for a new
@@ -39,6 +42,15 @@ class RedisBucket final : public Bucket {
   std::size_t partition_count() const override { return histories_.size(); }
   std::vector<HistoryId> histories() const override { return histories_; }
 
+  /// Every master proved at the start that it syncs each write to its disk before it answers
+  /// (appendonly yes, appendfsync always).
+  bool syncs_every_write() const { return syncs_every_write_; }
+  /// Replicas that a barrier waits for.
+  std::size_t replicas() const { return cluster_.options().replicas; }
+
+  /// Messages to all who use this bucket; must not outlive it.
+  std::unique_ptr<RedisMessages> open_messages(std::function<void(std::string_view)> receive);
+
   /// Gives up superseded entries of streams that have grown too long (options.feed_slack), as far
   /// as `safe`; readers of the feed see to it by themselves. REQUIRES: a barrier has passed since
   /// `safe` was read as the database's heads: an entry that is lost must not have hidden another.
@@ -52,6 +64,7 @@ class RedisBucket final : public Bucket {
 
   Task<Result<void>> start(Deadline deadline);
   Task<Result<void>> check_servers(Deadline deadline);
+  Task<bool> syncs_every_write(RedisAddress address, Deadline deadline);
   Task<Result<void>> check_format(Deadline deadline);
   void touch_later(PartitionNumber partition);
   Task<void> touch(PartitionNumber partition);
@@ -82,6 +95,7 @@ class RedisBucket final : public Bucket {
   RedisCluster cluster_;
   std::vector<HistoryId> histories_;
   std::size_t pending_bytes_ = 0;
+  bool syncs_every_write_ = false;
   std::vector<std::unique_ptr<PartitionQueue>> queues_;
   std::unique_ptr<RedisBarrier> barrier_;
   std::unique_ptr<RedisBells> bells_;  // from the first feed on

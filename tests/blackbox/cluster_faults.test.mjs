@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+// Real processes under faults: clients write and follow through three nodes while nodes, cache
+// writers and Redis masters are killed and stopped, and a master dies whose replica lags far behind.
+// What was acknowledged with `replicated` must be there at the end, and whatever is there must be on
+// every node and every feed (I1, I3, I5, I9). The record of what happened and its judgement share
+// no code with the product.
+//
+//   HEADGATE_FAULT_SECONDS  how long the faults go on (25)
+//   HEADGATE_FAULT_SEED     which faults, in which order (drawn anew and printed)
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { waitFor } from '../clients/server.mjs';
+import { currentRevisions, expectOrdered, Follower, generation, lastOf } from './follower.mjs';
+import { HeadgateNodes } from './headgate_nodes.mjs';
+import { bucketToml, RedisClusterOfSix } from './redis.mjs';
+
+const kSeconds = Number(process.env.HEADGATE_FAULT_SECONDS ?? 25);
+const kSeed = Number(process.env.HEADGATE_FAULT_SEED ?? Date.now() % 1_000_000);
+const kWriters = 6;
+const kMemoryWriters = 3;
+/** Of a memory write while a replica lags: more of them than what buffers of sockets hold. */
+const kLargeBody = 'x'.repeat(400_000);
+const kLagBytes = 45_000_000;
+const kDocuments = 12;  // of each writer
+const kChannels = ['red', 'green', 'blue'];
+const kHealMs = 60_000;
+
+/** Numbers that the seed decides (mulberry32). */
+function generator(seed) {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below);
+  };
+}
+
+/** What clients were told. */
+class History {
+  constructor() {
+    /** id -> revisions that were acknowledged. */
+    this.acknowledged = new Map();
+    this.largeBytes = 0;
+    this.counts = { acknowledged: 0, refused: 0, unknown: 0, conflicts: 0 };
+  }
+
+  acknowledge(id, rev) {
+    this.counts.acknowledged += 1;
+    if (!this.acknowledged.has(id)) this.acknowledged.set(id, []);
+    this.acknowledged.get(id).push(rev);
+  }
+}
+
+/** One client: writes its own documents through one node after the other. */
+async function write(nodes, writer, history, run, durability) {
+  const isMemory = durability === 'memory';
+  const parents = new Map();
+  for (let count = 0; !run.isOver; count += 1) {
+    const server = nodes.servers[(writer + count) % nodes.servers.length];
+    const id = `${durability[0]}${writer}-${count % kDocuments}`;
+    const rev = parents.get(id);
+    const isLarge = isMemory && run.isLagging;
+    const doc = { channels: [kChannels[(writer + count) % 3]], count, ...(rev ? { _rev: rev } : {}),
+      ...(isLarge ? { text: kLargeBody } : {}) };
+    const answer = await server.admin('PUT', `/db/${id}`, doc,
+      { within: 4_000, headers: { 'X-Headgate-Durability': durability } }).catch(() => undefined);
+    if (answer?.status === 201) {
+      if (isLarge) history.largeBytes += kLargeBody.length;
+      history.acknowledge(id, answer.json.rev);
+      parents.set(id, answer.json.rev);
+    } else if (answer?.status === 409) {
+      // A write of unknown outcome was stored.
+      history.counts.conflicts += 1;
+      const now = await server.admin('GET', `/db/${id}`, undefined, { within: 4_000 })
+        .catch(() => undefined);
+      if (now?.status === 200) parents.set(id, now.json._rev);
+    } else {
+      history.counts[answer ? 'refused' : 'unknown'] += 1;
+      await pause(20);
+    }
+    if (!isLarge) await pause(5);
+  }
+}
+
+/** A follower that goes to another node whenever its own does not answer. */
+function follow(nodes, user, feed, query) {
+  let at = nodes.servers.length;
+  const anyNode = {
+    get server() { return nodes.servers[at % nodes.servers.length]; },
+    get isOver() { return nodes.isOver; },
+    get publicUrl() { return this.server.publicUrl; },
+    get adminUrl() { return this.server.adminUrl; },
+    async changes(...args) {
+      at += 1;
+      return this.server.changes(...args);
+    },
+  };
+  return new Follower(anyNode, 'db', user, feed, query);
+}
+
+class Nemesis {
+  constructor(nodes, redis, draw, history, run) {
+    Object.assign(this, { nodes, redis, draw, history, run });
+    this.counts = {};
+    this.losses = 0;
+  }
+
+  async strike() {
+    const faults = ['killNode', 'killCacheWriter', 'pauseNode', 'pauseCacheWriter', 'endNode',
+      'killMaster', 'pauseMaster', 'loseWrites'];
+    // The first ones in turn, so that a short run has one of each.
+    const struck = Object.keys(this.counts).length;
+    const fault = faults[struck < faults.length ? struck : this.draw(faults.length)];
+    this.counts[fault] = (this.counts[fault] ?? 0) + 1;
+    await this[fault]();
+  }
+
+  anyNode() {
+    return this.nodes.servers[this.draw(this.nodes.servers.length)];
+  }
+
+  async cacheWriter() {
+    return (await this.nodes.cacheWriterOf('db')) ?? this.anyNode();
+  }
+
+  killNode() { return this.kill(this.anyNode()); }
+
+  async killCacheWriter() { return this.kill(await this.cacheWriter()); }
+
+  async kill(server) {
+    await server.kill();
+    await pause(500 + this.draw(1_500));
+    await server.restart();
+  }
+
+  pauseNode() { return this.stop(this.anyNode()); }
+
+  async pauseCacheWriter() { return this.stop(await this.cacheWriter()); }
+
+  async stop(server) {
+    server.child.kill('SIGSTOP');
+    server.isPaused = true;
+    await pause(1_000 + this.draw(2_500));
+    server.child.kill('SIGCONT');
+    server.isPaused = false;
+  }
+
+  async endNode() {
+    await this.anyNode().restart();
+  }
+
+  /** kill -9 of a master that a replica succeeds; it comes back empty, as that one's replica. */
+  async killMaster() {
+    const masters = this.redis.masters();
+    const master = masters[this.draw(masters.length)];
+    const count = masters.length;
+    await master.kill();
+    await waitFor('a replica takes over', () => this.redis.masters().length === count, 20_000);
+    await master.run();
+    await this.redis.untilWhole();
+  }
+
+  /** The replicas stand still while much is written, then a master dies: its replica succeeds it. */
+  async loseWrites() {
+    const masters = this.redis.masters();
+    const replicas = this.redis.servers.filter((server) => !masters.includes(server));
+    const before = this.history.largeBytes;
+    for (const replica of replicas) replica.signal('SIGSTOP');
+    this.run.isLagging = true;
+    // Without a replica no node gets new numbers: just after a failover nothing can be written.
+    const isEnough = await waitFor('enough is written',
+      () => this.history.largeBytes - before > kLagBytes, 15_000).catch(() => false);
+    const master = masters[this.draw(masters.length)];
+    if (isEnough) await master.kill();
+    this.run.isLagging = false;
+    for (const replica of replicas) replica.signal('SIGCONT');
+    if (isEnough) {
+      this.losses += 1;
+      await waitFor('a replica takes over', () => this.redis.masters().length === masters.length,
+        20_000);
+      await master.run();
+    }
+    await this.redis.untilWhole();
+  }
+
+  async pauseMaster() {
+    const masters = this.redis.masters();
+    const master = masters[this.draw(masters.length)];
+    master.signal('SIGSTOP');
+    await pause(500 + this.draw(3_000));
+    master.signal('SIGCONT');
+    await this.redis.untilWhole();
+  }
+}
+
+/** Acknowledged revisions of documents with that initial that are neither present nor ancestors. */
+async function findLost(server, history, initial) {
+  const lost = [];
+  for (const [id, revs] of history.acknowledged) {
+    if (id[0] !== initial) continue;
+    const answer = await server.admin('GET', `/db/${id}?revs=true&open_revs=all`, undefined,
+      { headers: { Accept: 'application/json' } });
+    const known = new Set((answer.status === 200 ? answer.json : []).flatMap(({ ok }) =>
+      ok._revisions.ids.map((digest, index) => `${ok._revisions.start - index}-${digest}`)));
+    for (const rev of revs.slice(-90)) if (!known.has(rev)) lost.push(`${id} ${rev}`);
+  }
+  return lost;
+}
+
+/** I1, I5: each channel's feed names exactly the documents in it, at each node and in each mode. */
+async function expectChannels(server, expectedDocuments) {
+  for (const channel of kChannels) {
+    for (const mode of ['available', 'stable']) {
+      const { results } = await server.changes('db', undefined,
+        { mode, filter: 'sync_gateway/bychannel', channels: channel });
+      const shown = lastOf(results.filter(({ deleted, removed }) => !deleted && !removed));
+      const expected = new Map([...expectedDocuments].filter(([, doc]) =>
+        doc.channels.includes(channel)).map(([id, doc]) => [id, doc._rev]));
+      assert.deepEqual([...shown].sort(), [...expected].sort(), `channel ${channel}, ${mode}`);
+      expectOrdered(results, `channel ${channel}, ${mode}`);
+    }
+  }
+}
+
+async function allDocuments(server) {
+  const answer = await server.admin('GET', '/db/_all_docs?include_docs=true');
+  assert.equal(answer.status, 200, answer.text);
+  return new Map(answer.json.rows.map(({ id, doc }) => [id, doc]));
+}
+
+/** I3: the low parts of the positions that one client was given never go back. */
+function expectRisingPositions(follower) {
+  let low = 0;
+  for (const { token } of follower.tokens) {
+    const now = Number(`${token}`.split(':')[0]);
+    assert.ok(now >= low, `${follower.name}: ${token} after ${low}`);
+    low = now;
+  }
+}
+
+/** I2: revisions go back only where a failover took place, and then once more to the newest. */
+function countStepsBack(follower) {
+  const newest = new Map();
+  let back = 0;
+  for (const { id, rev } of follower.entries) {
+    if (!rev || id.startsWith('_')) continue;
+    if (generation(rev) < (newest.get(id) ?? 0)) back += 1;
+    newest.set(id, Math.max(generation(rev), newest.get(id) ?? 0));
+  }
+  return back;
+}
+
+test('nodes and Redis masters fail under writers and followers', async (context) => {
+  context.diagnostic(`HEADGATE_FAULT_SEED=${kSeed} HEADGATE_FAULT_SECONDS=${kSeconds}`);
+  const draw = generator(kSeed);
+  const run = { isOver: false };
+  const history = new History();
+  const redis = await RedisClusterOfSix.start();
+  let nodes;
+  try {
+    nodes = await HeadgateNodes.start(3, bucketToml('base', redis.addresses, { replicas: 1 }));
+    await nodes.servers[0].createDatabase('db', { durability: 'replicated', block_capacity: 32 });
+    const alice = await nodes.servers[1].createUser('db', 'alice', ['red', 'green']);
+    const followers = [['normal', {}], ['longpoll', {}], ['continuous', {}],
+      ['longpoll', { mode: 'stable' }]].map(([feed, query]) => follow(nodes, alice, feed, query));
+    const writers = Array.from({ length: kWriters }, (_, writer) =>
+      write(nodes, writer, history, run, 'replicated'));
+    for (let writer = 0; writer < kMemoryWriters; writer += 1) {
+      writers.push(write(nodes, writer, history, run, 'memory'));
+    }
+
+    const nemesis = new Nemesis(nodes, redis, draw, history, run);
+    const end = Date.now() + kSeconds * 1_000;
+    while (Date.now() < end) {
+      await nemesis.strike();
+      await pause(300);
+    }
+    run.isOver = true;
+    await Promise.all(writers);
+    await redis.untilWhole();
+    await nodes.untilAllSeen(kHealMs);
+
+    const begun = Date.now();
+    for (const server of nodes.servers) {
+      await waitFor('every node shows every document in its channels (I1, I5)', async () => {
+        await expectChannels(server, await allDocuments(server));
+        return true;
+      }, kHealMs);
+    }
+    context.diagnostic(`faults: ${JSON.stringify(nemesis.counts)}, real losses: ${nemesis.losses}`);
+    context.diagnostic(`whole again ${Date.now() - begun} ms after the last fault`);
+    const red = await currentRevisions(nodes.servers[0], 'db', ({ channels }) =>
+      channels.some((name) => name === 'red' || name === 'green'));
+    for (const follower of followers) {
+      await follower.untilHas(red, kHealMs);
+      await follower.stop();
+      expectRisingPositions(follower);
+    }
+    const lost = await findLost(nodes.servers[2], history, 'r');
+    const lostOfMemory = await findLost(nodes.servers[2], history, 'm');
+    context.diagnostic(`writes: ${JSON.stringify(history.counts)}, `
+      + `acknowledged and lost: ${lost.length} replicated, ${lostOfMemory.length} memory`);
+    context.diagnostic(`entries followed: ${followers.map(({ entries }) => entries.length)}, `
+      + `steps back after failovers: ${followers.map(countStepsBack)}`);
+    assert.ok(history.counts.acknowledged > 100, 'the run means something');
+    assert.deepEqual(lost, [], 'acknowledged as replicated and lost');
+    assert.ok(nemesis.losses === 0 || lostOfMemory.length > 0, 'the loss was a real one');
+  } catch (error) {
+    context.diagnostic(`${error.message}: ${error.cause?.message ?? ''}`);
+    for (const server of nodes?.servers ?? []) {
+      const said = server.output.split('\n').filter((line) => !line.includes('api.failed'));
+      context.diagnostic(`what ${server.adminUrl} said last:\n${said.slice(-40).join('\n')}`);
+    }
+    throw error;
+  } finally {
+    run.isOver = true;
+    if (nodes) {
+      nodes.isOver = true;
+      for (const server of nodes.servers) server.child.kill('SIGCONT');
+      await nodes.close();
+    }
+    for (const server of redis.servers) server.signal('SIGCONT');
+    await redis.close();
+  }
+});
