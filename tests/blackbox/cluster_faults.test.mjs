@@ -310,6 +310,11 @@ test('nodes and Redis masters fail under writers and followers', async (context)
   } catch (error) {
     context.diagnostic(`${error.message}: ${error.cause?.message ?? ''}`);
     for (const server of nodes?.servers ?? []) {
+      for (const target of ['/_cluster', '/_metrics']) {
+        const { text = '' } = await server.admin('GET', target).catch(() => ({}));
+        context.diagnostic(text.split('\n').filter((line) => line.startsWith('{')
+          || /^headgate_(?!http|write_stage).*database=/.test(line)).join('\n'));
+      }
       const said = server.output.split('\n').filter((line) => !line.includes('api.failed'));
       context.diagnostic(`what ${server.adminUrl} said last:\n${said.slice(-40).join('\n')}`);
     }
