@@ -50,8 +50,9 @@ class CacheAudit {
 
   CacheWriterContext& context_;
   GapCloser& gaps_;
-  Sequence highest_;  // when the audit began
-  Epoch epoch_;       // begun by the last audit, under these histories of cache and base
+  Sequence highest_;               // when the audit began
+  bool may_lack_entries_ = false;  // the cache has lost some
+  Epoch epoch_;  // begun by the last audit, under these histories of cache and base
   std::pair<std::vector<HistoryId>, std::vector<HistoryId>> begun_under_;
   std::optional<FeedPositions> heads_;
 };

@@ -79,7 +79,7 @@ test('bad filters are refused', async () => {
   const post = (query, body) => server.public('POST', changesUrl(name, query), body,
     { user: alice });
   for (const [query, body] of [
-    [{ filter: '_doc_ids' }, {}], [{ filter: '_doc_ids' }, { doc_ids: 'a' }],
+    [{ filter: '_doc_ids' }, {}],
     [{ filter: '_doc_ids' }, { doc_ids: [1] }], [{ filter: '_selector' }, {}],
     [{ filter: '_selector' }, { selector: 5 }], [{ filter: '_selector' }, { selector: { $no: 1 } }],
     [{ filter: '_selector' }, { selector: { a: { $regex: '(' } } }],
