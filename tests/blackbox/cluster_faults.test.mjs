@@ -24,7 +24,7 @@ const kLargeBody = 'x'.repeat(400_000);
 const kLagBytes = 45_000_000;
 const kDocuments = 12;  // of each writer
 const kChannels = ['red', 'green', 'blue'];
-const kHealMs = 60_000;
+const kHealMs = 120_000;
 
 /** Numbers that the seed decides (mulberry32). */
 function generator(seed) {
