@@ -101,6 +101,7 @@ class CacheReader::State {
 
   Task<Result<PassStart>> read_start();
   Task<Result<PassStart>> try_read_start();
+  Task<Result<void>> bound_numbers(Reply counter, Key key);
   Task<Result<void>> load_dead_ranges(std::uint64_t version);
   void forget();
   bool is_current(const Reply& reply, const Key& key, const StableRecord& record) const;
@@ -204,7 +205,6 @@ Task<Result<PassStart>> CacheReader::State::try_read_start() {
   const auto replies = co_await space_.bucket.get_many(keys, space_.deadline());
   if (!replies[0].ok()) co_return replies[0].status;
   if (!replies[1].ok() && replies[1].status != Errc::not_found) co_return replies[1].status;
-  if (replies.size() > 2) allocator_.observe(replies[2]);
   if (replies[0].bytes != stable_bytes_ || !record_) {
     HG_CO_TRY(auto record, StableRecord::decode(replies[0].bytes));
     if (record_ && record.cache_histories != record_->cache_histories && HG_RULE("B5")) forget();
@@ -217,9 +217,23 @@ Task<Result<PassStart>> CacheReader::State::try_read_start() {
   }
   if (!is_current(replies[0], keys[0], *record_) || !is_current(replies[1], keys[1], *record_))
     co_return Error{Errc::unavailable, "the cache is being checked after a failover"};
+  if (replies.size() > 2) HG_CO_CHECK(co_await bound_numbers(replies[2], keys[2]));
   if (record_->dead_ranges_version != dead_.version)
     HG_CO_CHECK(co_await load_dead_ranges(record_->dead_ranges_version));
   co_return PassStart{record_->stable, replies[1].number, record_, number};
+}
+
+// Blocks are read up to the largest number that anybody was handed out. A node that only reads
+// hears of a new epoch by the stable record. Before it follows, the counter says nothing to it, and
+// it would miss the revocations of that epoch (I7).
+Task<Result<void>> CacheReader::State::bound_numbers(Reply counter, Key key) {
+  const std::shared_ptr<const StableRecord> record = record_;
+  if (record->epoch > allocator_.epoch()) HG_CO_CHECK(co_await allocator_.follow());
+  allocator_.observe(counter);
+  const bool is_bound = is_current(counter, key, *record) && record->epoch <= allocator_.epoch() &&
+                        allocator_.counter_key() == key;
+  if (is_bound) co_return Result<void>();
+  co_return Error{Errc::unavailable, "the cache is being checked after a failover"};
 }
 
 // What was written under a history that is over may be lost.

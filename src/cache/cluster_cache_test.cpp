@@ -168,6 +168,20 @@ TEST_P(CacheLossTest, ReadersWaitForTheAudit) {
   EXPECT_THAT(names(*b_, "news"), ElementsAre("a@2"));
 }
 
+// I7: a node that draws no number hears of a new epoch by the stable record only, and has to know
+// how far its blocks reach.
+TEST_P(CacheLossTest, AReaderThatDrawsNothingFollowsTheEpoch) {
+  start(*a_);
+  ASSERT_TRUE(stable_reaches(*a_, put(*a_, "a", {"news"})));
+  EXPECT_THAT(names(*b_, "news"), SizeIs(1));
+  cache_store_.fail_over_all();
+  ASSERT_TRUE(is_audited(*a_));
+  env_.run(a_->cache_writer.stop());
+  for (int i = 0; i < 6; ++i) put(*a_, "other", {"sport"});
+  put(*a_, "b", {"news"});  // above stable
+  EXPECT_THAT(names(*b_, "news"), SizeIs(2));
+}
+
 // D: both lose their last writes, the published stable and its copy among them.
 TEST_P(CacheLossTest, DBothLose) {
   start(*a_);
