@@ -132,11 +132,35 @@ bool CacheAudit::is_settled_to_stable() const {
       });
 }
 
+// I7: a write that changes rights may have been acknowledged, and what the cache knew of it lost,
+// above stable, too: passes would show again what it took away.
+bool CacheAudit::are_rights_settled() const {
+  const auto changes_rights = [&](const FeedRecord& record) {
+    return !record.entry.grants.empty() ||
+           std::any_of(record.recent.begin(), record.recent.end(), [&](const RecentSequence& r) {
+             return r.sequence > *context_.audit_floor && !r.grants.empty();
+           });
+  };
+  return std::none_of(context_.pending.begin(), context_.pending.end(), [&](const auto& pending) {
+    const auto& [partition, position] = pending.first;
+    return position <= heads_->at(partition.value()).position &&
+           changes_rights(pending.second.record);
+  });
+}
+
+// All that was acknowledged before the audit began stands up to the heads. What was resequenced
+// since stands behind, where its cache work may have to be done again.
+Task<Result<void>> CacheAudit::note_heads() {
+  if (heads_ && resequences_ == context_.statistics.resequences) co_return Result<void>();
+  HG_CO_TRY(heads_, co_await context_.feed->heads(context_.deadline()));
+  resequences_ = context_.statistics.resequences;
+  co_return Result<void>();
+}
+
 Task<Result<bool>> CacheAudit::try_finish() {
-  if (!heads_) {
-    HG_CO_TRY(heads_, co_await context_.feed->heads(context_.deadline()));
-  }
-  if (!has_read(*context_.feed, *heads_) || !is_settled_to_stable()) co_return false;
+  HG_CO_CHECK(co_await note_heads());
+  if (!has_read(*context_.feed, *heads_) || !is_settled_to_stable() || !are_rights_settled())
+    co_return false;
   if (HG_RULE("R12")) {
     HG_CO_TRY(const bool is_closed, co_await close_to_stable());
     HG_CO_TRY(const bool is_true, co_await look_above_stable());

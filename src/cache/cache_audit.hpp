@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -42,7 +43,9 @@ class CacheAudit {
   Cause cause() const;
   Task<Result<void>> begin_epoch(Cause cause);
   Task<Result<FeedPositions>> surviving(FeedPositions positions);
+  Task<Result<void>> note_heads();
   bool is_settled_to_stable() const;
+  bool are_rights_settled() const;
   Task<Result<bool>> close_to_stable();
   Task<Result<bool>> look_above_stable();
   void report(const Cause& cause) const;
@@ -53,6 +56,7 @@ class CacheAudit {
   Epoch epoch_;       // begun by the last audit, under these histories of cache and base
   std::pair<std::vector<HistoryId>, std::vector<HistoryId>> begun_under_;
   std::optional<FeedPositions> heads_;
+  std::uint64_t resequences_ = 0;  // when the heads were noted
 };
 
 }  // namespace headgate
