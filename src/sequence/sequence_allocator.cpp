@@ -122,10 +122,14 @@ Task<void> SequenceAllocator::release(Sequence first, Sequence last) {
 
 Task<void> SequenceAllocator::close() {
   if (is_shared() || is_extending_ || horizon_.limit == highest_) co_return;
-  Horizon wanted = horizon_;
-  wanted.limit = highest_;
-  if (auto stored = co_await store(wanted); !stored)
+  // Lowered here first: what asks for a number from now on raises the stored one again before it
+  // gets one.
+  horizon_.limit = highest_;
+  is_extending_ = true;
+  if (auto stored = co_await store(horizon_); !stored)
     log(LogLevel::warning, "horizon.close_failed", {{"why", stored.error().context}});
+  is_extending_ = false;
+  extended_.raise();
 }
 
 }  // namespace headgate
