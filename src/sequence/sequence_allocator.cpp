@@ -68,6 +68,8 @@ Task<Result<void>> SequenceAllocator::open_alone() {
 Task<Result<void>> SequenceAllocator::store(Horizon wanted) {
   WriteOptions options;
   options.if_history = wanted.history;
+  // A power failure may take writes above the limit, but not the limit: they may have been read.
+  options.durability = Durability::disk;
   const auto stored = co_await record_.store(wanted.encode(), options);
   if (!stored) co_return refused("raising the horizon", stored.error().code);
   horizon_ = wanted;

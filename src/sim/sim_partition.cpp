@@ -190,6 +190,7 @@ std::size_t SimPartition::fail_over(std::size_t lose, std::set<NodeNumber> stay_
   HG_ASSERT(stay_with_old.empty() || replica_count_ > 0);
   old_ = stay_with_old.empty() ? nullptr : std::make_unique<SimMaster>(main_);
   if (old_) old_->keep_superseded();
+  if (old_) splits_.push_back({.nodes = stay_with_old, .from = world_.now()});
   on_old_ = std::move(stay_with_old);
   main_.fail_over(journal_.next_history(), kept);
   // The replica that held most is the master now. The old master becomes a replica when it has
@@ -208,18 +209,29 @@ void SimPartition::begin_again(std::size_t kept) {
   for (std::size_t& replica : replicas_) replica = std::min(replica, kept);
 }
 
-bool SimPartition::heal(DelayRange lag) {
+bool SimPartition::end_split() {
   if (!old_) return false;
   old_.reset();
   on_old_.clear();
+  splits_.back().to = world_.now();
+  return true;
+}
+
+TimePoint SimPartition::answers_as_of(NodeNumber node, TimePoint when) const {
+  for (const Split& split : splits_)
+    if (split.nodes.contains(node) && split.from <= when && when <= split.to) return split.from;
+  return when;
+}
+
+bool SimPartition::heal(DelayRange lag) {
+  if (!end_split()) return false;
   replicas_.resize(replica_count_, common_);
   replicate(lag);
   return true;
 }
 
 void SimPartition::flush() {
-  old_.reset();
-  on_old_.clear();
+  end_split();
   main_.fail_over(journal_.next_history(), 0);
   covered_ = 0;
   replicas_.resize(replica_count_);
@@ -227,8 +239,7 @@ void SimPartition::flush() {
 }
 
 void SimPartition::restore(const SimMaster& snapshot) {
-  old_.reset();
-  on_old_.clear();
+  end_split();
   main_ = snapshot;
   main_.restart_histories(journal_.next_history());
   covered_ = main_.write_count();

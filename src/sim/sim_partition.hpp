@@ -126,6 +126,9 @@ class SimPartition {
   const SimMaster& surviving() const { return main_; }
   bool is_surviving(const SimMaster& master) const { return &master == &main_; }
   bool has_two_masters() const { return old_ != nullptr; }
+  /// What `node` reads at `when` is what the surviving master held then, or, where an old master
+  /// answers it (F11), what was there when that one was left behind.
+  TimePoint answers_as_of(NodeNumber node, TimePoint when) const;
 
   /// To be called after writes on the surviving master: replicas follow after `lag`.
   void replicate(DelayRange lag);
@@ -151,6 +154,12 @@ class SimPartition {
     std::size_t length;
     std::function<void()> then;
   };
+  struct Split {
+    std::set<NodeNumber> nodes;
+    TimePoint from;
+    TimePoint to = TimePoint::max();
+  };
+  bool end_split();
   std::size_t best_replica() const;
   void reach(std::size_t replica, std::size_t length);
   void begin_again(std::size_t kept);
@@ -162,6 +171,7 @@ class SimPartition {
   SimMaster main_;
   std::unique_ptr<SimMaster> old_;
   std::set<NodeNumber> on_old_;
+  std::vector<Split> splits_;  // oldest first; of one that goes on the end is far away
   std::size_t common_ = 0;  // what the old master has in common with the new one
   std::vector<std::size_t> replicas_;
   std::size_t covered_ = 0;

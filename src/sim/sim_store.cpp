@@ -27,12 +27,23 @@ std::size_t SimStore::fail_over(PartitionNumber partition, Failover how) {
   return lost;
 }
 
+void SimStore::restart(std::size_t lose) {
+  HG_ASSERT(partitions_.size() == 1);
+  messages_.drop_underway();
+  fail_over(PartitionNumber(0), {.lose = lose});
+}
+
 void SimStore::heal(PartitionNumber partition) {
   if (at(partition).heal(faults_.replication_lag)) wake_feeds();
 }
 
 bool SimStore::has_two_masters(PartitionNumber partition) const {
   return partitions_.at(partition.value()).has_two_masters();
+}
+
+TimePoint SimStore::answers_as_of(NodeNumber node, PartitionNumber partition,
+                                  TimePoint when) const {
+  return partitions_.at(partition.value()).answers_as_of(node, when);
 }
 
 void SimStore::flush() {

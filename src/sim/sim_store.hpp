@@ -70,9 +70,15 @@ class SimStore {
   /// F5, F7: a replica becomes the partition's master under a new history id. Requests that wait
   /// for a replica on the old master are not answered. Returns the number of writes lost.
   std::size_t fail_over(PartitionNumber partition, Failover how);
+  /// The embedded form of it: the store ends with the process that uses it, so that what was
+  /// underway never arrives. REQUIRES: one partition.
+  void restart(std::size_t lose);
   /// The old master of `partition`, if it still serves nodes, gives up. Idempotent.
   void heal(PartitionNumber partition);
   bool has_two_masters(PartitionNumber partition) const;
+  /// When what `node` reads of `partition` at `when` was last the truth: `when`, or the moment in
+  /// which the old master that answers it was left behind (F11).
+  TimePoint answers_as_of(NodeNumber node, PartitionNumber partition, TimePoint when) const;
   /// C6: every partition loses everything, covered or not, under a new history.
   void flush();
 

@@ -107,6 +107,22 @@ TEST_F(SimStoreWithoutReplicas, ARestartLosesOnlyWhatWasNotSynced) {
   EXPECT_EQ(store_.fail_over(kOnly, {.lose = 99}), 0u);
 }
 
+TEST_F(SimStoreTest, AnOldMasterAnswersAsOfTheMomentInWhichItWasLeftBehind) {
+  const TimePoint before = world_.now();
+  world_.run_for(seconds(1));
+  const TimePoint left = world_.now();
+  store_.fail_over(kOnly, {.stay_with_old = {kFirst}});
+  world_.run_for(seconds(1));
+  const TimePoint during = world_.now();
+  EXPECT_EQ(store_.answers_as_of(kFirst, kOnly, before), before);
+  EXPECT_EQ(store_.answers_as_of(kFirst, kOnly, during), left);
+  EXPECT_EQ(store_.answers_as_of(kSecond, kOnly, during), during);
+  store_.heal(kOnly);
+  world_.run_for(seconds(1));
+  EXPECT_EQ(store_.answers_as_of(kFirst, kOnly, during), left);
+  EXPECT_EQ(store_.answers_as_of(kFirst, kOnly, world_.now()), world_.now());
+}
+
 TEST_F(SimStoreTest, TwoMastersServeTheirNodesUntilTheOldOneGivesUp) {
   insert("common");
   store_.fail_over(kOnly, {.stay_with_old = {kFirst}});

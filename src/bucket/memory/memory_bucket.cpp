@@ -157,6 +157,9 @@ Reply MemoryBucket::execute(const Operation& operation) {
   if (const Errc code = check(operation); code != Errc::ok)
     return {.status = code, .history = partition.history()};
   Reply reply = partition.execute(operation, environment_.wall_now());
+  const WriteOptions* options = options_of(operation);
+  if (reply.ok() && options != nullptr && options->durability != Durability::memory)
+    store_.covered_[number.value()] = partition.operation_count();
   if (reply.position != PartitionPosition()) store_.wake_feeds();
   return reply;
 }

@@ -29,7 +29,8 @@ class MemoryStore {
   void flush();
   /// Writes carried out in this partition, after what failovers lost.
   std::size_t operation_count(PartitionNumber partition) const;
-  /// Of these, how many a barrier has covered: a failover of a replicated store keeps them.
+  /// Of these, how many a barrier or a write above Durability::memory has covered: a failover of a
+  /// replicated store, or a restart of another, keeps them.
   std::size_t covered_count(PartitionNumber partition) const;
 
   HistoryId history(PartitionNumber partition) const;

@@ -89,7 +89,7 @@ void SimCluster::apply_fault(const ScriptStep& step) {
 // One process on one store: the store goes down with it, and what was not synced is lost.
 void SimCluster::lose_process(SimNode& node, std::uint32_t lost_writes, milliseconds down_for) {
   node.crash();
-  if (!own_cache_) base_.fail_over(PartitionNumber(0), {.lose = lost_writes});
+  if (!own_cache_) base_.restart(lost_writes);
   later(down_for, "started again", [&node] { node.start(); });
 }
 

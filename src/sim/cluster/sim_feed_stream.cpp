@@ -11,14 +11,19 @@ namespace {
 using Stream = std::shared_ptr<SimFeedStream>;
 
 /// The node's source, which notes when each pass of a user begins: a pass asks for the reader of
-/// the cache to begin, then for its principal.
+/// the cache to begin, then for its principal. A node that is cut off with the old master of the
+/// stable record's partition cannot know of a revocation since (F11): its passes count as begun
+/// when that master was left behind.
 class NotingSource final : public ChangesSource {
  public:
-  NotingSource(ChangesSource& source, const SimWorld& world) : source_(source), world_(world) {}
+  explicit NotingSource(SimProcess& process) : source_(*process.source), process_(process) {}
 
   Environment& environment() override { return source_.environment(); }
   CacheReader& cache_reader() override {
-    asked_ = world_.now();
+    const SimStore& cache = process_.cache_store;
+    asked_ = cache.answers_as_of(process_.environment.node(),
+                                 cache.partition_of(process_.database->cache_space().stable_key()),
+                                 process_.environment.world().now());
     return source_.cache_reader();
   }
   const CacheSettings& settings() override { return source_.settings(); }
@@ -43,7 +48,7 @@ class NotingSource final : public ChangesSource {
 
  private:
   ChangesSource& source_;
-  const SimWorld& world_;
+  SimProcess& process_;
   TimePoint asked_{};
   TimePoint pass_began_{};
 };
@@ -108,7 +113,7 @@ Task<void> serve_feed(SimProcess& process, std::string user, ChangesOptions opti
     if (!loaded) co_return;
     reader = *std::move(loaded);
   }
-  NotingSource source(*process.source, process.environment.world());
+  NotingSource source(process);
   ChangesFeed feed(source, process.hub, std::move(reader), std::move(options));
   stream->feed = &feed;
   while (!stream->is_closed) {

@@ -11,7 +11,8 @@ constexpr std::chrono::milliseconds kAfterReplaced{600};
 }  // namespace
 
 SimProcess::SimProcess(const SimSite& site, NodeNumber node, SimClock clock)
-    : environment(site.world, node, clock),
+    : cache_store(site.cache),
+      environment(site.world, node, clock),
       base(environment, site.base),
       own_cache(&site.base == &site.cache ? nullptr
                                           : std::make_unique<SimBucket>(environment, site.cache)),

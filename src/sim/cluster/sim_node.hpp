@@ -30,6 +30,7 @@ struct SimSite {
 struct SimProcess {
   SimProcess(const SimSite& site, NodeNumber node, SimClock clock);
 
+  const SimStore& cache_store;
   SimEnvironment environment;
   SimBucket base;
   std::unique_ptr<SimBucket> own_cache;  ///< absent: `base` is the cache bucket, too
