@@ -143,10 +143,15 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
     EXPECT_TRUE(page) << to_string(page.error().code) << " " << page.error().context;
     return page ? *page : ChannelPage{};
   }
+  /// As for a client that has seen everything above stable.
+  Result<ChannelPage> read_all_seen(const std::string& channel) {
+    return env_.run(read_task(ChannelId::of_documents(channel), Sequence(), ReadMode::available,
+                              1'000, kNoSequence));
+  }
   Task<Result<ChannelPage>> read_task(ChannelId channel, Sequence since, ReadMode mode,
-                                      std::size_t limit) {
+                                      std::size_t limit, Sequence seen = {}) {
     HG_CO_TRY(const PassStart pass, co_await reader_->start_pass());
-    HG_CO_TRY(auto pages, co_await reader_->read(pass, mode, {{channel, since}}, limit));
+    HG_CO_TRY(auto pages, co_await reader_->read(pass, mode, {{channel, since, seen}}, limit));
     co_return std::move(pages.at(0));
   }
   /// "doc@sequence", with "-" before what left the channel.

@@ -18,6 +18,9 @@ namespace {
 constexpr std::size_t kEntriesPerChannel = 64;
 // Sequence documents looked at in one step when there is no star channel.
 constexpr std::uint64_t kScanStep = 1'000;
+// A page takes up to so many times max_early entries above stable where it must not end at
+// max_early; beyond it waits for stable.
+constexpr std::size_t kEarlyPages = 64;
 
 bool contains(const std::vector<ChannelId>& channels, const ChannelId& channel) {
   return std::find(channels.begin(), channels.end(), channel) != channels.end();
@@ -33,21 +36,31 @@ Membership membership(const CacheEntry& entry, const ChannelId& channel) {
   return Membership::none;
 }
 
-/// Whether a page ends before an entry above stable: after `most` of them (R17b), but not before
-/// what the client has seen. Late entries may have come in between, hardly so many again.
+/// Where a page ends above stable: after max_early entries (R17b), but not before what the client
+/// has seen.
 class EarlyLimit {
  public:
-  EarlyLimit(std::size_t most, Sequence seen) : most_(most), seen_(seen) {}
+  EarlyLimit(std::size_t most, const ChannelQuery& query)
+      : most_(most), seen_(std::max(query.seen, query.since)) {}
   bool is_reached_by(Sequence sequence) {
-    if (seen_ == kNoSequence) return false;
-    return ++met_ > most_ && (sequence > seen_ || met_ > 2 * most_ || !HG_RULE("R17b seen"));
+    return ++met_ > most_ && (sequence > seen_ || !HG_RULE("R17b seen"));
   }
+  /// The page cannot reach what the client has seen: it must have nothing at all, since what is
+  /// left out may supersede what is not.
+  bool is_exceeded() const { return met_ > kEarlyPages * most_; }
 
  private:
   const std::size_t most_;
   const Sequence seen_;
   std::size_t met_ = 0;
 };
+
+// Of try_read_start() alone.
+constexpr Errc kNotCurrent = Errc::rolled_back;
+
+Error stable_lags() {
+  return Error{Errc::unavailable, "stable lags too far behind what the client has seen"};
+}
 
 // Keeps of each document its newest entry. Entries are ascending.
 void keep_newest(std::vector<ChannelEntry>& entries) {
@@ -186,15 +199,21 @@ bool CacheReader::State::is_current(const Reply& reply, const Key& key,
 Task<Result<PassStart>> CacheReader::State::read_start() {
   const std::uint32_t generation = space_.generation;
   auto start = co_await try_read_start();
-  if (start || start.error().code != Errc::not_found) co_return start;
-  // Nothing was published yet, or the cache was emptied and is built under another generation (C6).
+  const auto is_out_of_date = [&] {
+    return !start && (start.error().code == Errc::not_found || start.error().code == kNotCurrent);
+  };
+  if (!is_out_of_date()) co_return start;
+  // Nothing was published yet, or not since a failover; or the cache was emptied and is built under
+  // another generation (C6). Of a generation given up again a record may be left.
   HG_CO_CHECK(co_await allocator_.follow());
   if (space_.generation != generation) start = co_await try_read_start();
-  if (start || start.error().code != Errc::not_found) co_return start;
-  co_return Error{Errc::unavailable, "no stable sequence was published yet"};
+  if (!is_out_of_date()) co_return start;
+  co_return Error{Errc::unavailable, start.error().code == kNotCurrent
+                                         ? "the cache is being checked after a failover"
+                                         : "no stable sequence was published yet"};
 }
 
-// Errors: not_found: there is no stable record.
+// Errors: not_found: there is no stable record; kNotCurrent: it is of another history.
 Task<Result<PassStart>> CacheReader::State::try_read_start() {
   ++statistics_.stable_reads;
   if (allocator_.failure()) co_return *allocator_.failure();
@@ -217,8 +236,7 @@ Task<Result<PassStart>> CacheReader::State::try_read_start() {
     record_ = std::make_shared<const StableRecord>(std::move(record));
   }
   for (std::size_t i = 0; i < replies.size(); ++i)
-    if (!is_current(replies[i], keys[i], *record_))
-      co_return Error{Errc::unavailable, "the cache is being checked after a failover"};
+    if (!is_current(replies[i], keys[i], *record_)) co_return kNotCurrent;
   // Of a record's history the counter is above every earlier epoch's numbers.
   if (replies.size() > 2) allocator_.observe(replies[2], replies[2].history);
   if (record_->dead_ranges_version != dead_.version)
@@ -424,7 +442,7 @@ Task<Result<ChannelPage>> CacheReader::State::read_channel(PassStart pass, ReadM
   account(query.channel, *channel);
   Sequence complete_to = raw.complete_to;
   std::vector<Sequence> sequences;
-  EarlyLimit early(space_.settings.max_early, std::max(query.seen, query.since));
+  EarlyLimit early(space_.settings.max_early, query);
   for (const BlockEntry& entry : raw.entries) {
     const bool is_early = entry.sequence > pass.stable;
     if (is_early && mode == ReadMode::stable) break;
@@ -433,6 +451,7 @@ Task<Result<ChannelPage>> CacheReader::State::read_channel(PassStart pass, ReadM
       complete_to = entry.sequence.previous();
       break;
     }
+    if (early.is_exceeded()) co_return stable_lags();
     if (entry.sequence <= query.since) continue;
     if (sequences.empty() || sequences.back() != entry.sequence)
       sequences.push_back(entry.sequence);
@@ -450,7 +469,7 @@ Task<Result<ChannelPage>> CacheReader::State::read_documents(PassStart pass, Rea
       mode == ReadMode::stable ? pass.stable : std::max(pass.stable, allocator_.highest());
   ChannelPage page;
   page.complete_to = mode == ReadMode::stable ? pass.stable : kNoSequence;
-  EarlyLimit early(space_.settings.max_early, std::max(query.seen, query.since));
+  EarlyLimit early(space_.settings.max_early, query);
   for (Sequence from = std::min(query.since, pass.stable).next(); from <= last;) {
     const Sequence to(std::min(last.value(), from.value() + kScanStep - 1));
     std::vector<Sequence> sequences;
@@ -472,6 +491,7 @@ Task<Result<ChannelPage>> CacheReader::State::read_documents(PassStart pass, Rea
         keep_newest(page.entries);
         co_return page;
       }
+      if (early.is_exceeded()) co_return stable_lags();
       if (is_wanted) page.entries.push_back({sequences[i], false, documents[i]});
     }
     from = to.next();

@@ -64,7 +64,8 @@ struct ChannelQuery {
 /// bounded memory. Confined to its executor. The space must outlive it, and the calls in flight.
 ///
 /// Errors of all calls: unavailable (also before the first stable record of this history is
-/// published), rolled_back (R15, R16: drop the pass and begin another), corrupted.
+/// published, and where a client has seen far more above stable than max_early allows), rolled_back
+/// (R15, R16: drop the pass and begin another), corrupted.
 class CacheReader {
  public:
   struct Statistics {

@@ -124,6 +124,20 @@ TEST_P(CacheReaderTest, AboveStableAPageIsBounded) {
   EXPECT_EQ(page.complete_to, Sequence(6));
 }
 
+// R17b: what a client has seen bounds nothing; who saw very much waits for stable.
+TEST_P(CacheReaderTest, APageReachesWhatTheClientHasSeen) {
+  space_->settings.max_early = 1;
+  start_writer();
+  stop_writer();
+  for (int i = 0; i < 64; ++i) put("d" + std::to_string(i), {"news"});
+  EXPECT_THAT(read_all_seen("news")->entries, SizeIs(64));
+  put("one more", {"news"});
+  EXPECT_EQ(read_all_seen("news").error().code, Errc::unavailable);
+  start_writer();
+  ASSERT_TRUE(stable_reaches(Sequence(66)));
+  EXPECT_THAT(read_all_seen("news")->entries, SizeIs(65));
+}
+
 // R15: what other histories say is not believed until a cache writer has looked at it.
 TEST_P(CacheReaderTest, AfterAFailoverReadersWaitForANewRecord) {
   start_writer();

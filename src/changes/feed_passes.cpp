@@ -89,8 +89,11 @@ Task<Result<std::vector<ChannelPage>>> FeedPasses::read_pages(PassStart start,
                                                               const ChannelPlan& plan) {
   CacheReader& reader = source_.cache_reader();
   const std::size_t limit = position_.read_limit(source_.settings().max_early);
-  HG_CO_TRY(auto pages, co_await reader.read(start, mode_of_reading(start),
-                                             plan.queries(position_.high()), limit));
+  // What an audit announced again lies anywhere above stable.
+  const Sequence seen =
+      is_set_back(start) && HG_RULE("R17b audit") ? kNoSequence : position_.high();
+  HG_CO_TRY(auto pages,
+            co_await reader.read(start, mode_of_reading(start), plan.queries(seen), limit));
   for (const ChannelPlan::Read& read : plan.reads) {
     if (!read.is_revocation) continue;
     start.stable = read.backfill.previous();
@@ -126,8 +129,8 @@ Task<Result<FeedPasses::Selection>> FeedPasses::choose(std::size_t rows_max) {
   has_awaited_ = merged.has_awaited;
   is_deferred_ = plan.is_deferred;
   // A page may have ended at max_early although nothing of it was for this reader.
-  is_held_back_ = mode_ == ReadMode::available && !merged.is_cut &&
-                  merged.bound < ChangesPlace::ordinary(kNoSequence);
+  is_held_back_ = selection.is_full || (mode_ == ReadMode::available && !merged.is_cut &&
+                                        merged.bound < ChangesPlace::ordinary(kNoSequence));
   co_return selection;
 }
 
@@ -152,10 +155,12 @@ void FeedPasses::add_user_entry(ChannelPlan& plan, MergedPages& merged, Sequence
 // supersedes must not be sent any more. Nor must what a failover lost at a number of an older epoch
 // and announced again above stable.
 ReadMode FeedPasses::mode_of_reading(const PassStart& start) const {
+  return is_set_back(start) || position_.high() > start.stable ? ReadMode::available : mode_;
+}
+
+bool FeedPasses::is_set_back(const PassStart& start) const {
   const Epochs& epochs = start.record->epochs;
-  const bool is_of_older_epoch =
-      !epochs.is_single() && epochs.of(position_.safe().next()) != start.record->epoch;
-  return is_of_older_epoch || position_.high() > start.stable ? ReadMode::available : mode_;
+  return !epochs.is_single() && epochs.of(position_.safe().next()) != start.record->epoch;
 }
 
 bool FeedPasses::was_sent(const Change& change) const {
@@ -180,7 +185,8 @@ FeedPasses::Selection FeedPasses::select(const ChannelPlan& plan, const MergedPa
                                          Sequence stable, std::size_t rows_max) const {
   Selection selection;
   const std::size_t early_max = source_.settings().max_early;
-  std::size_t early = sent_.size();
+  auto early = static_cast<std::size_t>(
+      std::ranges::count_if(sent_, [&](const auto& sent) { return sent.second > stable; }));
   for (const Change& change : merged.changes) {
     if (change.place > merged.bound) break;
     if (mode_ == ReadMode::stable && change.sequence() > stable) break;

@@ -79,6 +79,7 @@ class FeedPasses {
   Task<Result<void>> load_reader(PassStart pass);
   Task<Result<std::vector<ChannelPage>>> read_pages(PassStart start, const ChannelPlan& plan);
   ReadMode mode_of_reading(const PassStart& start) const;
+  bool is_set_back(const PassStart& start) const;  ///< stands at a number of an older epoch
   void add_user_entry(ChannelPlan& plan, MergedPages& merged, Sequence stable) const;
   Selection select(const ChannelPlan& plan, const MergedPages& merged, Sequence stable,
                    std::size_t rows_max) const;

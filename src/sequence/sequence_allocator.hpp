@@ -74,8 +74,8 @@ class SequenceAllocator {
   Task<void> release(Sequence first, Sequence last);
 
   /// Lowers the horizon to what was handed out, so that the next open leaves no gap; nothing in a
-  /// cluster. Call when nothing allocates any more: a later allocate() raises it again, but must not
-  /// outlive the allocator. A failure is harmless.
+  /// cluster. Call when nothing allocates any more: a later allocate() raises it again, but must
+  /// not outlive the allocator. A failure is harmless.
   Task<void> close();
 
   /// The largest number handed out, as far as this node knows.

@@ -172,7 +172,7 @@ class SimPartition {
   std::unique_ptr<SimMaster> old_;
   std::set<NodeNumber> on_old_;
   std::vector<Split> splits_;  // oldest first; of one that goes on the end is far away
-  std::size_t common_ = 0;  // what the old master has in common with the new one
+  std::size_t common_ = 0;     // what the old master has in common with the new one
   std::vector<std::size_t> replicas_;
   std::size_t covered_ = 0;
   std::uint64_t generation_ = 0;  // replication that was underway at a failover does not arrive
