@@ -168,6 +168,43 @@ TEST_P(CacheLossTest, ReadersWaitForTheAudit) {
   EXPECT_THAT(names(*b_, "news"), ElementsAre("a@2"));
 }
 
+// I7: a node that draws no number hears of a new epoch by the stable record only, and has to know
+// how far its blocks reach.
+TEST_P(CacheLossTest, AReaderThatDrawsNothingFollowsTheEpoch) {
+  start(*a_);
+  ASSERT_TRUE(stable_reaches(*a_, put(*a_, "a", {"news"})));
+  EXPECT_THAT(names(*b_, "news"), SizeIs(1));
+  cache_store_.fail_over_all();
+  ASSERT_TRUE(is_audited(*a_));
+  env_.run(a_->cache_writer.stop());
+  for (int i = 0; i < 6; ++i) put(*a_, "other", {"sport"});
+  put(*a_, "b", {"news"});  // above stable
+  EXPECT_THAT(names(*b_, "news"), SizeIs(2));
+}
+
+// I7: a revocation that was acknowledged is in force in every pass, though it is above stable and
+// the cache has lost it.
+TEST_P(CacheLossTest, PassesWaitForLostRevocations) {
+  start(*a_);
+  ASSERT_TRUE(stable_reaches(*a_, put(*b_, "a", {"news"})));
+  const Allocation unused = allocate(*b_);  // holds stable back
+  const ChannelId ann = ChannelId::of_principal("user:ann");
+  const auto revocation = env_.run(b_->base_write("g", {}, {}, {{ann, ""}}));
+  ASSERT_TRUE(revocation);
+  ASSERT_EQ(cache_write(*b_, *revocation), Outcome::complete);
+  const auto partition = partition_of_documents();
+  fail_over(cache_store_, partition, cache_store_.operation_count(partition));
+  Result<ChannelPage> page = Errc::unavailable;
+  for (int i = 0; i < 2'000 && !page; ++i) {
+    page = env_.run(read_task(*b_, ann, Sequence(), ReadMode::available));
+    if (!page) env_.advance(milliseconds(10));
+  }
+  ASSERT_TRUE(page);
+  ASSERT_LT(stable(*b_), unused.first);
+  ASSERT_THAT(page->entries, SizeIs(1));
+  EXPECT_EQ(page->entries[0].document->entry.doc_id, DocId("g"));
+}
+
 // D: both lose their last writes, the published stable and its copy among them.
 TEST_P(CacheLossTest, DBothLose) {
   start(*a_);
