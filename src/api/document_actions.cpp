@@ -127,7 +127,7 @@ Task<Result<void>> post_document(ApiCall& call) {
     if (!found[0]) co_return Error{Errc::not_found, "missing"};
   }
   if (!answer) co_return answer.error();
-  HttpResponse response = written_response(201, id, answer->rev);
+  HttpResponse response = written_response(200, id, answer->rev);
   response.headers.add("Location", fmt::format("/{}/{}", percent_encode(call.request().path[0]),
                                                percent_encode(id.text())));
   call.respond(std::move(response));

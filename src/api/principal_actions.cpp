@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/actions.hpp"
+#include "api/api_error.hpp"
 #include "api/parameters.hpp"
 
 namespace headgate {
@@ -43,7 +44,16 @@ Task<Result<void>> check_has_password(PrincipalStore& principals, std::string na
   co_return Result<void>();
 }
 
+/// The guest is no user among others: it is there as long as the database is.
+bool is_answered_as_guest(ApiCall& call, std::string_view name) {
+  if (name != "GUEST") return false;
+  call.respond(error_response({405, "method_not_allowed",
+                               "The guest is set by `guest` in the database's configuration"}));
+  return true;
+}
+
 Task<Result<void>> write_user(ApiCall& call, std::string name, bool must_be_new) {
+  if (is_answered_as_guest(call, name)) co_return Result<void>();
   HG_CO_TRY(const JsonView body, object_of_body(call.request()));
   HG_CO_TRY(UserUpdate update, UserUpdate::parse(body, name));
   if (!update.password)
@@ -164,6 +174,7 @@ Task<Result<void>> post_user(ApiCall& call) {
 }
 
 Task<Result<void>> delete_user(ApiCall& call) {
+  if (is_answered_as_guest(call, name_in_path(call))) co_return Result<void>();
   HG_CO_CHECK(co_await call.database().principals().delete_user(name_in_path(call)));
   respond_deleted(call);
   co_return Result<void>();

@@ -199,6 +199,9 @@ TEST_F(ServerApi, UsersAreMadeShownChangedAndDeleted) {
   EXPECT_EQ(admin(del, "/db/_user/eve").status, 200);
   expect_error(admin(get, "/db/_user/eve"), 404, "not_found");
   expect_error(admin(del, "/db/_user/eve"), 404, "not_found");
+  expect_error(admin(del, "/db/_user/GUEST"), 405, "method_not_allowed");
+  expect_error(admin(put, "/db/_user/GUEST", R"({"password":"letmein"})"), 405,
+               "method_not_allowed");
   for (const auto& [target, body] : {std::pair("a:b", R"({"password":"letmein"})"),
                                      {"none", R"({"admin_channels":[]})"},
                                      {"short", R"({"password":"ab"})"},
