@@ -47,8 +47,8 @@ Task<Result<void>> check_has_password(PrincipalStore& principals, std::string na
 /// The guest is no user among others: it is there as long as the database is.
 bool is_answered_as_guest(ApiCall& call, std::string_view name) {
   if (name != "GUEST") return false;
-  call.respond(error_response({405, "method_not_allowed",
-                               "The guest is set by `guest` in the database's configuration"}));
+  call.respond(error_response(
+      {405, "method_not_allowed", "The guest is set by `guest` in the database's configuration"}));
   return true;
 }
 
