@@ -23,6 +23,7 @@ struct SeenChange {
   std::string rev;
   bool is_deleted = false;
   std::set<std::string> removed;
+  bool is_revoked = false;
 };
 
 struct SeenBatch {

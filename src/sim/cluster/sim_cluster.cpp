@@ -178,6 +178,7 @@ void SimCluster::prove() {
   TaskScope proofs(environment_);
   for (SimFollower& follower : followers_) {
     if (!follower.exists()) continue;
+    proofs.spawn(follower.prove_variants(nodes_[follower.step().number % nodes_.size()]));
     for (std::uint32_t i = 0; i < 4; ++i) {
       const auto draw = world_.choices().draw("proof", ChoiceScope(++turn));
       const bool is_new = i == 0;

@@ -82,6 +82,7 @@ SeenChange parse_row(const std::string& text) {
     break;
   }
   change.is_deleted = json.find("deleted").has_value();
+  change.is_revoked = json.find("revoked").has_value();
   if (const auto removed = json.find("removed"))
     for (const JsonView& name : removed->elements()) change.removed.insert(*name.as_string());
   return change;

@@ -29,6 +29,8 @@ class SimFollower {
   /// earlier, or at the beginning; the replica it ends with must be right.
   Task<void> prove_old_id(SimNode& node, std::optional<std::uint32_t> how_far, ReadMode mode,
                           std::uint64_t limit);
+  /// Each option of a feed must show what follows from the plain feed: sim_variants.cpp.
+  Task<void> prove_variants(SimNode& node);
 
   const Reader& reader() const { return reader_; }
   const ScriptStep& step() const { return step_; }
@@ -49,6 +51,7 @@ class SimFollower {
   ChangesOptions options();
   Task<void> follow(SimNode& node);
   void take(const SeenBatch& batch);
+  Task<std::vector<SeenChange>> read_all(SimNode& node, ChangesOptions options);
   void remember(const std::string& id);
   bool chance(std::string_view label, double probability);
 
