@@ -154,7 +154,8 @@ class MutationFeed {
  public:
   virtual ~MutationFeed() = default;
 
-  /// The next entries, at least one and at most `limit`, or none at the deadline.
+  /// The next entries, at least one and at most `limit`, or none at the deadline. A reader whose
+  /// deadlines come before any answer, even those of the past, is shown everything by later calls.
   /// Errors: `rolled_back` once for each new history whose start lies before the reader's
   /// position: it has been moved back to that start, see positions(). The start lies before every
   /// entry that the reader never saw because a write that is now lost had superseded it.

@@ -9,6 +9,7 @@
 
 namespace headgate {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -93,6 +94,26 @@ TEST_P(BucketContract, TheFeedIsResumedAtEveryPosition) {
     EXPECT_EQ(drain(*again).size(), written.size() - read.size());
   }
   EXPECT_THAT(read, testing::UnorderedElementsAreArray(written));
+}
+
+// However slowly the store answers: who asks again and again gets on.
+TEST_P(BucketContract, AReaderThatNeverWaitsIsShownEverythingAtLast) {
+  constexpr std::size_t kWrites = 20;
+  for (std::size_t i = 0; i < kWrites; ++i) {
+    const std::string name = std::to_string(i);
+    insert(key(name, KeyKind::document, "tag " + name), "x", with_entry(name));
+  }
+  EXPECT_TRUE(run(bucket_->barrier(kNoDeadline)));
+  auto feed = open_feed();
+  std::size_t read = 0;
+  const TimePoint give_up = environment_.now() + seconds(10);
+  while (read < kWrites && environment_.now() < give_up) {
+    const auto entries = run(feed->next(kWrites, environment_.now()));
+    ASSERT_TRUE(entries);
+    read += entries->size();
+    if (entries->empty()) run(environment_.sleep_for(milliseconds(1)));
+  }
+  EXPECT_EQ(read, kWrites);
 }
 
 TEST_P(BucketContract, ASupersededEntryDisappearsOrComesBeforeItsSuccessor) {

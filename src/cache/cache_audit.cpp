@@ -125,11 +125,13 @@ Task<Result<FeedPositions>> CacheAudit::surviving(FeedPositions positions) {
 
 // --- The end -------------------------------------------------------------------------------------
 
-// Nothing that is still looked at concerns numbers at or below stable.
+// Nothing that is still looked at concerns numbers at or below stable, but for those that an
+// earlier version of its document has settled: else an audit would not end while documents are
+// written on and on.
 bool CacheAudit::is_settled_to_stable() const {
   const Sequence stable = context_.accounting.stable();
   const auto concerns = [&](Sequence sequence) {
-    return sequence > *context_.audit_floor && sequence <= stable;
+    return sequence <= stable && !context_.shown.is_accounted(sequence);
   };
   return std::none_of(
       context_.pending.begin(), context_.pending.end(), [&](const auto& place_and_entry) {

@@ -125,6 +125,28 @@ TEST_P(CacheLossTest, C2EarlierNumbersAreClosed) {
   }
 }
 
+// An audit waits for nothing that comes after it began: some write is always underway, of a document
+// that had numbers at or below stable.
+TEST_P(CacheLossTest, C2AnAuditEndsThoughWritesGoOn) {
+  const auto document = [](int step) { return "d" + std::to_string(step % 8); };
+  start(*a_);
+  Sequence last;
+  for (int i = 0; i < 8; ++i) last = put(*b_, document(i), {"news"});
+  ASSERT_TRUE(stable_reaches(*a_, last));
+  const auto before = a_->cache_writer.statistics().audits;
+  const auto partition = partition_of_documents();
+  fail_over(cache_store_, partition, cache_store_.operation_count(partition));
+  std::optional<ClusterNode::Written> underway;
+  int step = 0;
+  for (; step < 2'000 && a_->cache_writer.statistics().audits == before; ++step) {
+    auto next = base_write(*b_, document(step), {"news"});
+    if (underway) cache_write(*b_, *std::exchange(underway, {}));
+    underway.emplace(std::move(next));
+    env_.advance(milliseconds(1));
+  }
+  EXPECT_LT(step, 2'000);
+}
+
 // C3: the record falls back; stable does not.
 TEST_P(CacheLossTest, C3TheStableRecordIsLost) {
   start(*a_);

@@ -35,8 +35,11 @@ Task<Result<std::vector<FeedEntry>>> SimFeed::run_next(std::size_t limit, Deadli
   if (is_disconnected()) co_return Errc::unavailable;
   while (true) {
     const std::uint64_t seen = changed_.count();
-    if (const auto partition = choose()) {
-      auto fetched = co_await fetch(*partition, limit, deadline);
+    if (const auto partition = asked_ ? asked_->partition : choose()) {
+      if (!asked_) asked_ = ask(*partition, limit);
+      const auto pending = asked_->pending;
+      auto fetched = co_await caller_.wait(pending, std::min(deadline, asked_->give_up));
+      if (pending->is_done || environment.now() >= asked_->give_up) asked_.reset();
       if (!fetched && environment.now() >= deadline) co_return std::vector<FeedEntry>();
       if (!fetched) co_return Errc::unavailable;
       auto taken = take(*partition, std::move(*fetched));
@@ -84,15 +87,14 @@ bool SimFeed::has_news(PartitionNumber partition) {
   return at.history != master.history() || at.position < master.head(database_);
 }
 
-Task<Result<SimFetched>> SimFeed::fetch(PartitionNumber partition, std::size_t limit,
-                                        Deadline deadline) {
+SimFeed::Question SimFeed::ask(PartitionNumber partition, std::size_t limit) {
   const auto execute = [store = &caller_.store(), partition, database = database_,
                         at = positions_[partition.value()], limit,
                         scope = scope()](SimMaster& master, auto answer) {
     answer(store->fetch(master, partition, database, at, limit, scope));
   };
-  const auto pending = caller_.send<SimFetched>("feed", partition, limit, execute);
-  co_return co_await caller_.wait(pending, caller_.end_of(deadline));
+  return {partition, caller_.send<SimFetched>("feed", partition, limit, execute),
+          caller_.end_of(kNoDeadline)};
 }
 
 Result<std::vector<FeedEntry>> SimFeed::take(PartitionNumber partition, SimFetched fetched) {

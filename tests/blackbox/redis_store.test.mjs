@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { expectError, expectStatus } from '../clients/expect.mjs';
 import { binary, Server, Stream, waitFor } from '../clients/server.mjs';
 import { changesTarget, currentRevisions } from './follower.mjs';
+import { Metrics, untilStable } from './metrics.mjs';
 import { bucketToml, freePorts, RedisProcess } from './redis.mjs';
 
 async function withDirectory(body) {
@@ -96,6 +97,24 @@ test('base on Redis, cache on the disk', () =>
 
 test('base on the disk, cache on Redis', () =>
   withNode((address) => bucketToml('cache', [address]), useIt));
+
+// The walk reads more of each partition at a time than comes within a millisecond.
+test('an emptied cache of many documents is built anew', () =>
+  withNode((a, b) => bucketToml('base', [a]) + bucketToml('cache', [b]),
+    async (server, base, cache) => {
+      const count = 4_000;
+      await server.createDatabase('db');
+      for (let first = 0; first < count; first += 500) {
+        await server.write('db', Array.from({ length: 500 }, (_, index) =>
+          ({ _id: `d${first + index}`, channels: ['red', `blue${index}`] })));
+      }
+      await untilStable(server, 'db', { above: count });
+      assert.equal(cache.ask('FLUSHALL'), 'OK');
+      await waitFor('every document is read again', async () =>
+        (await Metrics.read(server)).get('feed_entries_total') >= 2 * count, 30_000);
+      await waitFor('every document is in its channels', async () =>
+        (await server.changes('db')).results.length === count, 10_000);
+    }, [[], []]));
 
 test('a login, and what it costs to have none', () =>
   withNode((address) => bucketToml('base', [address], { password: 'letmein' }), useIt,

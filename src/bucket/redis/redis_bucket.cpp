@@ -189,9 +189,14 @@ std::shared_ptr<ScriptPart> RedisBucket::submit(PartitionNumber partition, RespC
   return queues_[partition.value()]->add(std::move(operation), 1, deadline);
 }
 
-Task<void> RedisBucket::wait(ScriptPart& part, PartitionNumber partition) {
-  if (!part.is_answered) co_await part.done.wait_past(0, part.deadline);
+Task<bool> RedisBucket::wait(ScriptPart& part, PartitionNumber partition, Deadline deadline) {
+  if (!part.is_answered) co_await part.done.wait_past(0, deadline);
   if (part.is_answered && part.status == Errc::ok) saw(partition, read_history(*part.reply));
+  co_return part.is_answered;
+}
+
+Task<void> RedisBucket::wait(ScriptPart& part, PartitionNumber partition) {
+  co_await wait(part, partition, part.deadline);
 }
 
 Result<void> RedisBucket::outcome(const ScriptPart& part) {

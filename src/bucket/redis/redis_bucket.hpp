@@ -76,6 +76,8 @@ class RedisBucket final : public Bucket {
                                      Deadline deadline);
   /// Until it is answered or its deadline has come; then its status stays unknown.
   Task<void> wait(ScriptPart& part, PartitionNumber partition);
+  /// The same with another deadline. True: it is answered.
+  Task<bool> wait(ScriptPart& part, PartitionNumber partition, Deadline deadline);
   static Result<void> outcome(const ScriptPart& part);
   Task<Result<std::vector<HistoryId>>> touch_all(Deadline deadline);
 

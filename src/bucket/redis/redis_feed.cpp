@@ -12,6 +12,7 @@ namespace {
 
 // Of one partition in one round trip.
 constexpr std::size_t kMaxFetched = 256;
+constexpr std::chrono::seconds kAskTimeout{5};
 
 std::string_view field_of(const redisReply& fields, std::string_view name) {
   for (std::size_t i = 0; i + 1 < fields.elements; i += 2)
@@ -38,6 +39,7 @@ RedisFeed::RedisFeed(RedisBucket& bucket, DatabaseId database, FeedPositions pos
       database_(database),
       positions_(std::move(positions)),
       fetched_(positions_.size()),
+      asked_(positions_.size()),
       looked_(positions_.size()) {}
 
 Task<Result<std::vector<FeedEntry>>> RedisFeed::next(std::size_t limit, Deadline deadline) {
@@ -46,12 +48,14 @@ Task<Result<std::vector<FeedEntry>>> RedisFeed::next(std::size_t limit, Deadline
     const std::uint64_t seen = changed.count();
     std::vector<FeedEntry> entries = take(limit);
     if (!entries.empty()) co_return entries;
-    if (bucket_.environment_.now() >= deadline) co_return entries;
-    switch (co_await fetch(limit, deadline)) {
+    ask(limit);
+    switch (co_await collect(deadline)) {
       case Fetched::rolled_back:
         co_return Errc::rolled_back;
       case Fetched::something:
         continue;
+      case Fetched::late:
+        co_return entries;
       case Fetched::failed:
         if (bucket_.environment_.now() >= deadline) co_return entries;
         co_return Errc::unavailable;
@@ -87,26 +91,37 @@ FeedPosition RedisFeed::read_up_to(std::size_t partition) const {
   return {fetched.back().history, fetched.back().position};
 }
 
-Task<RedisFeed::Fetched> RedisFeed::fetch(std::size_t limit, Deadline deadline) {
-  std::vector<std::pair<PartitionNumber, std::shared_ptr<ScriptPart>>> parts;
-  const auto rung = bucket_.bells_->rung();
+// Where there may be something new and nothing is asked yet. A server that is no master any more
+// may never answer: its successor is asked instead.
+void RedisFeed::ask(std::size_t limit) {
+  const auto& rung = bucket_.bells_->rung();
   for (std::uint32_t p = 0; p < positions_.size(); ++p) {
-    if (looked_[p] == rung[p]) continue;
+    const PartitionNumber partition(p);
+    const RedisAddress master = bucket_.cluster_.master(partition);
+    if (asked_[p].part ? asked_[p].master == master : looked_[p] == rung[p]) continue;
     RespCommand command;
     add_read_feed(command, database_, read_up_to(p), std::min(limit, kMaxFetched));
-    const PartitionNumber partition(p);
-    parts.emplace_back(partition, bucket_.submit(partition, std::move(command), deadline));
+    const Deadline deadline = bucket_.environment_.now() + kAskTimeout;
+    asked_[p] = {bucket_.submit(partition, std::move(command), deadline), master, rung[p]};
   }
+}
+
+// Takes the answers that come by the deadline.
+Task<RedisFeed::Fetched> RedisFeed::collect(Deadline deadline) {
   Fetched all = Fetched::nothing;
-  for (const auto& [partition, part] : parts) {
-    co_await bucket_.wait(*part, partition);
-    const Fetched one = take_reply(partition, *part);
-    if (one == Fetched::nothing) looked_[partition.value()] = rung[partition.value()];
+  for (std::uint32_t p = 0; p < positions_.size(); ++p) {
+    if (!asked_[p].part) continue;
+    const PartitionNumber partition(p);
+    Fetched one = Fetched::late;
+    if (co_await bucket_.wait(*asked_[p].part, partition, deadline)) {
+      const Question question = std::exchange(asked_[p], {});
+      one = take_reply(partition, *question.part);
+      if (one == Fetched::nothing) looked_[p] = question.rung;
+    }
     // A roll-back is told first: it is told once. Something beats a failure elsewhere.
-    if (one == Fetched::rolled_back || all == Fetched::nothing ||
-        (all == Fetched::failed && one == Fetched::something))
+    if (one == Fetched::rolled_back) co_return one;
+    if (one == Fetched::something || (one != Fetched::nothing && all == Fetched::nothing))
       all = one;
-    if (one == Fetched::rolled_back) break;
   }
   co_return all;
 }
