@@ -117,4 +117,11 @@ Task<Reply> Bucket::increment(Key key, std::uint64_t delta, WriteOptions options
   return one(operation::Increment{std::move(key), delta, std::move(options)}, deadline);
 }
 
+Task<Result<void>> Bucket::make_durable(Key key, HistoryId history, Deadline deadline) {
+  const auto histories = co_await barrier(deadline);
+  if (!histories || histories->at(partition_of(key).value()) != history)
+    co_return Errc::timeout_unknown_outcome;
+  co_return Result<void>();
+}
+
 }  // namespace headgate

@@ -214,6 +214,10 @@ class Bucket {
   /// All writes acknowledged before are durable when this returns; histories by partition, as the
   /// barrier saw them.
   virtual Task<Result<std::vector<HistoryId>>> barrier(Deadline deadline) = 0;
+  /// What was read of `key` under `history` is durable when this returns: for a writer that was not
+  /// answered and has found its value there. Idempotent.
+  /// Errors: timeout_unknown_outcome, also when a failover came between.
+  Task<Result<void>> make_durable(Key key, HistoryId history, Deadline deadline);
 
   /// Reads `database`'s feed after `positions`; an empty list is the beginning.
   /// Errors: invalid_argument if the count of positions is not partition_count().

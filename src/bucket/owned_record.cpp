@@ -42,6 +42,9 @@ Task<Result<void>> OwnedRecord::store_one(std::string value, WriteOptions option
   const bool is_there = now.ok() && now.bytes == unsettled_;
   if (!is_there && (is_unknown || (!now.ok() && now.status != Errc::not_found)))
     co_return Errc::timeout_unknown_outcome;
+  // It may be there, and not on disk yet.
+  if (is_there && options.durability != Durability::memory)
+    HG_CO_CHECK(co_await bucket_.make_durable(key_, now.history, environment_.now() + timeout_));
   unsettled_.clear();
   if (!is_there) co_return Errc::cas_mismatch;
   cas_ = now.cas;

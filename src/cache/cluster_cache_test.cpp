@@ -125,8 +125,8 @@ TEST_P(CacheLossTest, C2EarlierNumbersAreClosed) {
   }
 }
 
-// An audit waits for nothing that comes after it began: some write is always underway, of a document
-// that had numbers at or below stable.
+// An audit waits for nothing that comes after it began: some write is always underway, of a
+// document that had numbers at or below stable.
 TEST_P(CacheLossTest, C2AnAuditEndsThoughWritesGoOn) {
   const auto document = [](int step) { return "d" + std::to_string(step % 8); };
   start(*a_);

@@ -70,7 +70,7 @@ Task<Result<PrincipalRecords::Written>> PrincipalRecords::write_holding(
     const bool was_live = stored.is_live();
     HG_CO_TRY(const auto preview, change(stored, Sequence()));
     if (!preview) {
-      HG_CO_CHECK(co_await put_in_force(name, stored.envelope.sequence));
+      HG_CO_CHECK(co_await put_in_force(name, stored));
       co_return Written{false, false, stored.envelope.sequence};
     }
     if (held && held->first <= stored.envelope.sequence) {
@@ -116,17 +116,27 @@ Task<Reply> PrincipalRecords::store(PrincipalName name, Stored stored) {
 /// The lost reply would have told the write's identity, so the cache writer does the cache work.
 /// The record itself is read from the base: with the access counter raised it is in force.
 Task<Result<void>> PrincipalRecords::find_outcome(PrincipalName name, Sequence sequence) {
-  const auto stored = co_await load(std::move(name));
+  const auto stored = co_await load(name);
   const bool is_stored = stored && (stored->envelope.sequence == sequence ||
                                     std::ranges::binary_search(stored->envelope.recent, sequence));
-  if (is_stored && co_await context_.front_end.raise_access_counter()) co_return Result<void>();
+  if (is_stored && co_await make_durable(name, *stored) &&
+      co_await context_.front_end.raise_access_counter())
+    co_return Result<void>();
   co_return Error{Errc::timeout_unknown_outcome, "writing a user or role"};
+}
+
+/// Who reads what was stored and was not answered must not tell of it before it is durable.
+Task<Result<void>> PrincipalRecords::make_durable(PrincipalName name, const Stored& stored) {
+  return context_.base.make_durable(principal_key(context_.id, name), stored.history,
+                                    context_.deadline());
 }
 
 /// Somebody else wrote the same, and may still be about to raise the access counter: done when the
 /// sequence document is there.
-Task<Result<void>> PrincipalRecords::put_in_force(PrincipalName name, Sequence sequence) {
+Task<Result<void>> PrincipalRecords::put_in_force(PrincipalName name, Stored stored) {
+  const Sequence sequence = stored.envelope.sequence;
   if (sequence == Sequence()) co_return Result<void>();  // there is no such user
+  HG_CO_CHECK(co_await make_durable(name, stored));
   const Reply found = co_await context_.space.bucket.get(context_.space.sequence_key(sequence),
                                                          context_.deadline());
   const auto document = found.ok() ? SequenceDocument::decode(sequence, found.bytes) : found.status;

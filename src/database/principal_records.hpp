@@ -60,7 +60,8 @@ class PrincipalRecords {
                                       std::optional<Allocation>& held);
   Task<Reply> store(PrincipalName name, Stored stored);
   Task<Result<void>> find_outcome(PrincipalName name, Sequence sequence);
-  Task<Result<void>> put_in_force(PrincipalName name, Sequence sequence);
+  Task<Result<void>> put_in_force(PrincipalName name, Stored stored);
+  Task<Result<void>> make_durable(PrincipalName name, const Stored& stored);
   Task<Result<void>> await_audit(PrincipalName name, Sequence sequence);
   Task<Result<void>> write_cache(PrincipalName name, Stored stored, Reply reply, Allocation used);
 

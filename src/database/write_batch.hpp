@@ -88,6 +88,7 @@ class WriteBatch {
   Task<void> allocate(Round& round);
   Task<Result<void>> allocate_for(Round items);
   void seal(Pending& pending);
+  Durability durability_of(const Pending& pending) const;
   Task<void> write_base(Round& round);
   Task<void> find_outcomes(Round unknown);
   Task<void> write_cache(Round& round);

@@ -165,6 +165,11 @@ void WriteBatch::seal(Pending& pending) {
   now.record = feed_record_of(pending.item.id, envelope, config_->star_channel);
 }
 
+Durability WriteBatch::durability_of(const Pending& pending) const {
+  const Durability wanted = pending.item.durability.value_or(config_->durability);
+  return pending.now.changes_rights ? context_.durability_of_rights(wanted) : wanted;
+}
+
 Task<void> WriteBatch::write_base(Round& round) {
   if (round.empty()) co_return;
   std::vector<Operation> writes;
@@ -172,10 +177,7 @@ Task<void> WriteBatch::write_base(Round& round) {
     seal(*pending);
     const Attempt& now = pending->now;
     Key key = document_key(context_.id, pending->item.id);
-    const Durability durability = pending->item.durability.value_or(config_->durability);
-    WriteOptions options{
-        .durability = now.changes_rights ? context_.durability_of_rights(durability) : durability,
-        .feed_entry = now.record.encode()};
+    WriteOptions options{.durability = durability_of(*pending), .feed_entry = now.record.encode()};
     std::string value = encode_envelope(now.envelope);
     if (now.cas == Cas())
       writes.push_back(operation::Insert{std::move(key), std::move(value), std::move(options)});
@@ -211,8 +213,12 @@ Task<void> WriteBatch::find_outcomes(Round unknown) {
     const bool is_stored =
         envelope && std::any_of(envelope->recent.begin(), envelope->recent.end(),
                                 [&](const auto& recent) { return recent.sequence == sequence; });
+    const bool is_durable = is_stored && (durability_of(*unknown[i]) == Durability::memory ||
+                                          co_await context_.base.make_durable(
+                                              document_key(context_.id, unknown[i]->item.id),
+                                              replies[i].history, context_.deadline()));
     // The lost reply would have told the write's identity: the cache writer does the cache work.
-    if (is_stored)
+    if (is_durable)
       succeed_without_cache(*unknown[i]);
     else
       give_up(*unknown[i], "writing the document");

@@ -145,6 +145,19 @@ TEST_F(WriteFaultsTest, AWriteWhoseReplyWasLostIsReadBack) {
   EXPECT_THAT(names("news"), ElementsAre("a"));
 }
 
+// I9; found by the simulator: a write that was read back had been acknowledged as replicated, and
+// was on the master alone.
+TEST_F(WriteFaultsTest, WhatIsReadBackIsMadeDurableBeforeItIsAcknowledged) {
+  for (const auto durability : {Durability::memory, Durability::disk, Durability::replicated}) {
+    counting_.reset();
+    lose_replies(FaultBucket::Moment::after);
+    WriteItem lost = item(std::string(to_string(durability)), "{}");
+    lost.durability = durability;
+    EXPECT_TRUE(env_.run(db_->writer().write_one(admin(), std::move(lost))));
+    EXPECT_EQ(counting_.barriers(), durability == Durability::memory ? 0u : 1u);
+  }
+}
+
 // sync_gateway PR 7050: the outcome is unknown, so the number is not released, and the write that
 // is carried out later reaches the feeds.
 TEST_F(WriteFaultsTest, AnUnknownOutcomeKeepsItsNumber) {
