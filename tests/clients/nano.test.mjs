@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CouchDB client nano: as a user on the public port, and on the admin port, which takes any login.
+// The CouchDB client nano: as a user on the public port, and on the admin port, which takes any
+// login.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import nano from 'nano';

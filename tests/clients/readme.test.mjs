@@ -26,7 +26,7 @@ before(async () => {
     return demo.output.includes('Ctrl-C stops it');
   }, 60_000);
   [, demo.publicPort, demo.adminPort] =
-    demo.output.match(/serves at http:\/\/127\.0\.0\.1:(\d+) \(admin http:\/\/127\.0\.0\.1:(\d+)\)/);
+    demo.output.match(/serves at http:[^ ]*:(\d+) \(admin http:[^ ]*:(\d+)\)/);
 });
 after(async () => {
   await stop(demo);
