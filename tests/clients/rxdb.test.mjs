@@ -2,13 +2,16 @@
 // RxDB with its CouchDB replication plugin: users with different channels replicate live and both
 // ways, edit offline, delete and conflict, and all converge.
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
+import { randomUUID, webcrypto } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { createRxDatabase } from 'rxdb/plugins/core';
 import { getFetchWithCouchDBAuthorization, replicateCouchDB }
   from 'rxdb/plugins/replication-couchdb';
 import { getRxStorageMemory } from 'rxdb/plugins/storage-memory';
 import { Server, waitFor } from './server.mjs';
+
+// A global since Node.js 19; RxDB expects it.
+globalThis.crypto ??= webcrypto;
 
 const kSchema = {
   version: 0,
