@@ -57,11 +57,35 @@ export class RequestGenerator {
       const [name, values] = this.random.pick(odd.oddHeaders);
       request.headers[name] = this.random.pick(values);
     }
+    if (operation.path.endsWith('/_changes') && this.random.chance(0.15)) this.upgrade(request);
     // Node.js would send the body of a GET without saying so: as the next request.
     if (request.body && !request.headers['Transfer-Encoding']) {
       request.headers['Content-Length'] = request.body.length;
     }
     return request;
+  }
+
+  /** Makes it the handshake of a WebSocket, on which `frame` is to be sent. */
+  upgrade(request) {
+    request.method = 'GET';
+    request.body = undefined;
+    request.target += `${request.target.includes('?') ? '&' : '?'}feed=websocket`;
+    Object.assign(request.headers, { Connection: 'Upgrade', Upgrade: 'websocket',
+      'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' });
+    if (this.random.chance(0.3)) {
+      request.headers['Sec-WebSocket-Extensions'] = 'permessage-deflate; client_max_window_bits';
+    }
+    const limit = this.random.below(9);
+    const options = this.random.chance(0.7) ? JSON.stringify({ since: 0, limit })
+      : this.random.pick(odd.oddTexts);
+    request.frame = this.damaged(this.frame(Buffer.from(options).subarray(0, 125)));
+  }
+
+  /** A frame of up to 125 bytes; the mask changes nothing. */
+  frame(bytes) {
+    const opcode = this.random.chance(0.7) ? 1 : this.random.below(16);
+    const flags = this.random.pick([0x80, 0x80, 0x80, 0x00, 0xc0, 0xf0]);
+    return Buffer.concat([Buffer.from([flags | opcode, 0x80 | bytes.length, 0, 0, 0, 0]), bytes]);
   }
 
   login(port) {
