@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iterator>
+
 #include "api/actions.hpp"
 #include "api/document_request.hpp"
 #include "api/parameters.hpp"
@@ -41,29 +44,43 @@ Result<void> read_range(const QueryParameters& query, AllDocsQuery& wanted) {
   return {};
 }
 
-Result<void> read_keys(const HttpRequest& request, AllDocsQuery& wanted) {
-  HG_TRY(const auto in_query, json_parameter(request.query, "keys"));
-  if (in_query) {
-    HG_TRY(wanted.keys, parse_keys(*in_query));
-  }
-  if (request.method != HttpMethod::post || request.body.empty()) return {};
-  HG_TRY(const JsonView body, object_of_body(request));
-  if (const auto in_body = body.find("keys")) {
-    HG_TRY(wanted.keys, parse_keys(*in_body));
-  }
+Result<void> read_keys(const QueryParameters& query, const JsonView& body, AllDocsQuery& wanted) {
+  HG_TRY(auto keys, json_parameter(query, "keys"));
+  if (!keys) keys = body.find("keys");
+  if (!keys || keys->is_null()) return {};
+  HG_TRY(wanted.keys, parse_keys(*keys));
   return {};
 }
 
+/// The body of POST has the same parameters as members; the query's win, being the first. Where a
+/// parameter is JSON, a member is that; a flag or number may come as a string, too.
+QueryParameters with_members(QueryParameters query, const JsonView& body) {
+  constexpr std::string_view kTexts[] = {"startkey", "start_key", "endkey", "end_key", "key"};
+  for (const JsonView::Member& member : body.members()) {
+    const std::string name = member.name();
+    if (name == "keys" || member.value.is_null()) continue;
+    const bool is_json = std::ranges::find(kTexts, name) != std::end(kTexts);
+    const auto text = is_json ? std::nullopt : member.value.as_string();
+    query.add(name, text.value_or(std::string(member.value.raw())));
+  }
+  return query;
+}
+
 Result<AllDocsQuery> parse_all_docs(const HttpRequest& request) {
+  JsonView body("{}");
+  if (request.method == HttpMethod::post && !request.body.empty()) {
+    HG_TRY(body, object_of_body(request));
+  }
+  const QueryParameters parameters = with_members(request.query, body);
   AllDocsQuery wanted;
-  HG_CHECK(read_range(request.query, wanted));
-  HG_CHECK(read_keys(request, wanted));
-  HG_TRY(const auto limit, number_parameter(request.query, "limit"));
+  HG_CHECK(read_range(parameters, wanted));
+  HG_CHECK(read_keys(request.query, body, wanted));
+  HG_TRY(const auto limit, number_parameter(parameters, "limit"));
   if (limit) wanted.limit = *limit;
-  HG_TRY(const auto skip, number_parameter(request.query, "skip"));
+  HG_TRY(const auto skip, number_parameter(parameters, "skip"));
   wanted.skip = skip.value_or(0);
-  wanted.include_docs = flag_parameter(request.query, "include_docs");
-  HG_TRY(wanted.show, show_options(request.query));
+  wanted.include_docs = flag_parameter(parameters, "include_docs");
+  HG_TRY(wanted.show, show_options(parameters));
   return wanted;
 }
 

@@ -216,6 +216,21 @@ TEST_F(BulkApi, AllDocsListsWhatOneMaySee) {
   expect_error(user(post, "/db/_all_docs", R"({"keys":"x"})"), 400, "bad_request");
 }
 
+// RxDB asks for the documents behind its keys in the body only, and without them never sees a
+// conflict: its edits of known documents would stay where they are.
+TEST_F(BulkApi, AllDocsTakesItsParametersFromTheBodyToo) {
+  for (const char* id : {"a", "b", "c", "d"}) store(id, R"({"channels":["red"]})");
+  const Answer keyed =
+      user(post, "/db/_all_docs", R"({"keys":["b"],"include_docs":true,"deleted":"ok"})");
+  EXPECT_EQ(keyed.at("rows", 0, "doc", "_id"), "b") << keyed.body;
+  const Answer part = user(post, "/db/_all_docs?limit=1",
+                           R"({"startkey":"b","endkey":"d","limit":3,"skip":"1","keys":null})");
+  EXPECT_EQ(part.at("rows", 0, "id"), "c") << part.body;
+  EXPECT_EQ(part.at("rows", 1, "id"), "") << "the query wins";
+  for (const char* body : {R"({"limit":-1})", R"({"skip":{}})", R"({"startkey":5})", "[]", "5"})
+    expect_error(user(post, "/db/_all_docs", body), 400, "bad_request", body);
+}
+
 TEST_F(BulkApi, TotalAndOffsetAreToldWhereTheyAreKnown) {
   for (const char* id : {"a", "b", "c"}) store(id, R"({"channels":["red"]})");
   store("hidden", R"({"channels":["blue"]})");

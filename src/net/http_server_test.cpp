@@ -196,6 +196,18 @@ TEST(HttpServer, RefusesMalformedRequests) {
   EXPECT_EQ(server.handler().handled, 0);
 }
 
+// A body after the head would be taken for the next answer.
+TEST(HttpServer, RefusesHeadWithoutABody) {
+  TestServer server;
+  for (const char* fields : {"Host: x\r\nExpect: rain\r\n\r\n", "Host: x\r\nHost: x\r\n\r\n",
+                             "\r\n", "Host: x\r\nContent-Length: 20000000\r\n\r\n"}) {
+    RawClient client(server.port());
+    client.send(std::string("HEAD /small HTTP/1.1\r\n") + fields);
+    EXPECT_THAT(client.read_to_end(), StartsWith("HTTP/1.1 4")) << fields;
+    EXPECT_THAT(client.take(), EndsWith("\r\n\r\n")) << fields;
+  }
+}
+
 TEST(HttpServer, CountsWhatItRefusesItself) {
   TestServer server({.head_timeout = seconds(1)});
   RawClient malformed(server.port());

@@ -80,7 +80,7 @@ Task<bool> HttpSession::read_request(SessionExchange& exchange) {
   exchange.set_framing(parser.keeps_alive(), parser.is_http10());
   if (admission_ == Admission::refused) {
     ++share_.stats.refused_total;
-    co_return co_await refuse(kRefused);
+    co_return co_await refuse(kRefused, parser);
   }
   if (parser.is_done()) co_return true;
   co_return co_await read_body(exchange, parser);
@@ -88,7 +88,7 @@ Task<bool> HttpSession::read_request(SessionExchange& exchange) {
 
 Task<bool> HttpSession::read_body(SessionExchange& exchange, RequestParser& parser) {
   parser.begin_body(share_.handler.body_limit(exchange.request()), exchange.body());
-  if (parser.failure()) co_return co_await refuse(*parser.failure());
+  if (parser.failure()) co_return co_await refuse(*parser.failure(), parser);
   if (parser.expects_continue() && input_.empty() && !parser.is_http10()) {
     OutgoingBytes bytes;
     bytes.suffix = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -105,9 +105,9 @@ Task<bool> HttpSession::read_stage(RequestParser& parser, Phase phase) {
   for (;;) {
     const Progress progress = read_available(parser);
     if (progress == Progress::done) co_return true;
-    if (parser.failure()) co_return co_await refuse(*parser.failure());
+    if (parser.failure()) co_return co_await refuse(*parser.failure(), parser);
     if (progress == Progress::ended) {
-      if (has_timed_out_ && parser.has_begun()) co_return co_await refuse(kTimeout);
+      if (has_timed_out_ && parser.has_begun()) co_return co_await refuse(kTimeout, parser);
       co_return false;
     }
     if (phase_ != phase && parser.has_begun()) enter(phase, timeout);
@@ -141,7 +141,7 @@ bool HttpSession::parse(RequestParser& parser, std::string_view bytes) {
   return parser.is_stage_done() && !parser.failure();
 }
 
-Task<bool> HttpSession::refuse(HttpFailure failure) {
+Task<bool> HttpSession::refuse(HttpFailure failure, const RequestParser& parser) {
   has_unread_request_ = true;
   ++share_.stats.refusals_by_status[failure.status];
   OutgoingBytes bytes;
@@ -152,6 +152,7 @@ Task<bool> HttpSession::refuse(HttpFailure failure) {
       "Connection: close\r\n\r\n",
       failure.status, reason_phrase(failure.status), bytes.data.size(),
       failure.status == 503 ? "Retry-After: 1\r\n" : "");
+  if (parser.is_head_method()) bytes.data.clear();
   co_await send(std::move(bytes));
   co_return false;
 }

@@ -80,7 +80,7 @@ class HttpSession final : private TcpConnection {
   Progress read_available(RequestParser& parser);
   bool parse(RequestParser& parser, std::string_view bytes);
   /// Answers in the handler's place; always false: the connection ends.
-  Task<bool> refuse(HttpFailure failure);
+  Task<bool> refuse(HttpFailure failure, const RequestParser& parser);
   /// False if the peer is gone or too slow.
   Task<bool> send(OutgoingBytes bytes);
   /// Reads what the peer still sends, so that closing does not destroy the answer on its way.

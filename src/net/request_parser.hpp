@@ -41,6 +41,8 @@ class RequestParser final : private boost::beast::http::basic_parser<true> {
   /// True once a byte of the request has been seen.
   bool has_begun() const { return got_some(); }
   const std::optional<HttpFailure>& failure() const { return failure_; }
+  /// True once the request is known to be a HEAD, whose answers have no body.
+  bool is_head_method() const { return request_.method == HttpMethod::head; }
 
   // After the head:
   bool keeps_alive() const { return keep_alive(); }
