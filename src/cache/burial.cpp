@@ -2,6 +2,7 @@
 #include "cache/burial.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/bytes.hpp"
 
@@ -51,37 +52,81 @@ Task<Result<void>> Burial::bury_empty(DeadRanges::Range range, Holders holders, 
     co_return Result<void>();
   }
   for (Sequence from = range.first; from <= range.last;) {
-    const Sequence to(std::min(range.last.value(), from.value() + kInsertsAtOnce - 1));
-    std::vector<Operation> inserts;
-    for (Sequence s = from; s <= to; s = s.next())
-      inserts.push_back(
-          operation::Insert{space_.sequence_key(s), SequenceDocument::dead(s).encode(), {}, {}});
-    const auto replies = co_await space_.bucket.pipeline(std::move(inserts), space_.deadline());
-    for (const Reply& reply : replies) {
-      if (!reply.ok() && reply.status != Errc::exists)
-        co_return Error{reply.status, "burying a sequence"};
-      if (reply.ok()) {
-        outcome.dead.push_back({from, from});
-        ++buried_;
-      }
-      from = from.next();
-    }
+    std::vector<Sequence> numbers;
+    for (; from <= range.last && numbers.size() < kInsertsAtOnce; from = from.next())
+      numbers.push_back(from);
+    HG_CO_CHECK(co_await insert_dead(std::move(numbers), outcome));
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> Burial::insert_dead(std::vector<Sequence> numbers, Outcome& outcome) {
+  std::vector<Operation> inserts;
+  for (const Sequence s : numbers)
+    inserts.push_back(
+        operation::Insert{space_.sequence_key(s), SequenceDocument::dead(s).encode(), {}, {}});
+  const auto replies = co_await space_.bucket.pipeline(std::move(inserts), space_.deadline());
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (!replies[i].ok() && replies[i].status != Errc::exists)
+      co_return Error{replies[i].status, "burying a sequence"};
+    if (!replies[i].ok()) continue;
+    outcome.dead.push_back({numbers[i], numbers[i]});
+    ++buried_;
   }
   co_return Result<void>();
 }
 
 Task<Result<Burial::Outcome>> Burial::bury(Sequence first, Sequence last, Holders holders) {
-  HG_CO_TRY(auto found, co_await find(first, last));
   Outcome outcome;
-  Sequence from = first;
+  HG_CO_CHECK(co_await bury_range({first, last}, holders, outcome));
+  co_return outcome;
+}
+
+Task<Result<Burial::Outcome>> Burial::bury(std::vector<DeadRanges::Range> ranges, Holders holders) {
+  Outcome outcome;
+  std::vector<Sequence> few;
+  for (const DeadRanges::Range& range : ranges) {
+    if (length(range) >= kRangeAtLeast) {
+      HG_CO_CHECK(co_await bury_range(range, holders, outcome));
+      continue;
+    }
+    for (Sequence s = range.first; s <= range.last; s = s.next()) few.push_back(s);
+    if (few.size() >= kInsertsAtOnce)
+      HG_CO_CHECK(co_await bury_few(std::exchange(few, {}), outcome));
+  }
+  HG_CO_CHECK(co_await bury_few(std::move(few), outcome));
+  co_return outcome;
+}
+
+Task<Result<void>> Burial::bury_range(DeadRanges::Range range, Holders holders, Outcome& outcome) {
+  HG_CO_TRY(auto found, co_await find(range.first, range.last));
+  Sequence from = range.first;
   for (Found& at : found) {
     if (from < at.sequence)
       HG_CO_CHECK(co_await bury_empty({from, at.sequence.previous()}, holders, outcome));
     from = at.sequence.next();
     HG_CO_CHECK(co_await sort_out(std::move(at), outcome));
   }
-  if (from <= last) HG_CO_CHECK(co_await bury_empty({from, last}, holders, outcome));
-  co_return outcome;
+  if (from <= range.last) HG_CO_CHECK(co_await bury_empty({from, range.last}, holders, outcome));
+  co_return Result<void>();
+}
+
+Task<Result<void>> Burial::bury_few(std::vector<Sequence> numbers, Outcome& outcome) {
+  if (numbers.empty()) co_return Result<void>();
+  std::vector<Key> keys;
+  for (const Sequence s : numbers) keys.push_back(space_.sequence_key(s));
+  auto replies = co_await space_.bucket.get_many(std::move(keys), space_.deadline());
+  std::vector<Sequence> empty;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (replies[i].status == Errc::not_found) {
+      empty.push_back(numbers[i]);
+    } else if (replies[i].ok()) {
+      HG_CO_CHECK(co_await sort_out({numbers[i], std::move(replies[i])}, outcome));
+    } else {
+      co_return Error{replies[i].status, "looking for sequences to bury"};
+    }
+  }
+  co_return co_await insert_dead(std::move(empty), outcome);
 }
 
 Task<Result<void>> Burial::sort_out(Found at, Outcome& outcome) {

@@ -37,6 +37,8 @@ class Burial {
   /// range does not, so that it might acknowledge a revocation that readers take for dead (I7).
   /// Where numbers may be held, a range is written only for very many.
   Task<Result<Outcome>> bury(Sequence first, Sequence last, Holders holders);
+  /// The same for many ranges at once; those of few numbers share their round trips.
+  Task<Result<Outcome>> bury(std::vector<DeadRanges::Range> ranges, Holders holders);
   /// The live sequence documents in first..last; buries nothing. Errors: as bury().
   Task<Result<std::vector<Live>>> find_live(Sequence first, Sequence last);
   /// Turns a live sequence document into a dead one. Success if somebody else did.
@@ -53,7 +55,10 @@ class Burial {
   };
   Task<Result<std::vector<Found>>> find(Sequence first, Sequence last);
   Task<Result<void>> sort_out(Found at, Outcome& outcome);
+  Task<Result<void>> bury_range(DeadRanges::Range range, Holders holders, Outcome& outcome);
+  Task<Result<void>> bury_few(std::vector<Sequence> numbers, Outcome& outcome);
   Task<Result<void>> bury_empty(DeadRanges::Range range, Holders holders, Outcome& outcome);
+  Task<Result<void>> insert_dead(std::vector<Sequence> numbers, Outcome& outcome);
 
   const CacheSpace& space_;
   StableSequence& stable_;

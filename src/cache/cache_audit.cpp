@@ -7,11 +7,13 @@
 
 #include "base/buggify.hpp"
 #include "base/log.hpp"
+#include "base/task_scope.hpp"
 
 namespace headgate {
 namespace {
 
 constexpr int kFollowAttempts = 20;
+constexpr std::size_t kSettledAtOnce = 256;
 
 }  // namespace
 
@@ -177,16 +179,11 @@ Task<Result<bool>> CacheAudit::try_finish() {
 
 // Every number up to stable was accounted for once: whoever holds one that is left is late.
 Task<Result<bool>> CacheAudit::close_to_stable() {
-  bool is_closed = true;
-  for (const DeadRanges::Range& gap : context_.shown.gaps(context_.accounting.stable())) {
-    HG_CO_TRY(auto outcome,
-              co_await context_.burial.bury(gap.first, gap.last, Burial::Holders::perhaps));
-    for (Burial::Live& live : outcome.live) {
-      HG_CO_TRY(const bool is_settled, co_await gaps_.settle_live(std::move(live)));
-      is_closed = is_closed && is_settled;
-    }
-  }
-  co_return is_closed;
+  const Sequence stable = context_.accounting.stable();
+  HG_CO_TRY(auto outcome,
+            co_await context_.burial.bury(context_.shown.gaps(stable), Burial::Holders::perhaps));
+  for (const DeadRanges::Range& dead : outcome.dead) context_.shown.account(dead.first, dead.last);
+  co_return co_await settle_all(std::move(outcome.live));
 }
 
 // I6: what stands above stable may name lost writes, too. Missing documents are left to their
@@ -199,12 +196,26 @@ Task<Result<bool>> CacheAudit::look_above_stable() {
     gap.first = std::max(gap.first, stable.next());
     if (gap.first > gap.last) continue;
     HG_CO_TRY(auto found, co_await context_.burial.find_live(gap.first, gap.last));
-    for (Burial::Live& live : found) {
-      HG_CO_TRY(const bool is_settled, co_await gaps_.settle_live(std::move(live)));
-      is_true = is_true && is_settled;
-    }
+    HG_CO_TRY(const bool is_settled, co_await settle_all(std::move(found)));
+    is_true = is_true && is_settled;
   }
   co_return is_true;
+}
+
+// True if the base holds none of them, and none is left.
+Task<Result<bool>> CacheAudit::settle_all(std::vector<Burial::Live> live) {
+  bool is_settled = true;
+  for (std::size_t from = 0; from < live.size(); from += kSettledAtOnce) {
+    std::vector<Task<Result<bool>>> tasks;
+    for (std::size_t i = from; i < std::min(live.size(), from + kSettledAtOnce); ++i)
+      tasks.push_back(gaps_.settle_live(std::move(live[i])));
+    const auto settled = co_await when_all(context_.environment(), std::move(tasks));
+    for (const Result<bool>& one : settled) {
+      if (!one) co_return one.error();
+      is_settled = is_settled && *one;
+    }
+  }
+  co_return is_settled;
 }
 
 }  // namespace headgate

@@ -46,6 +46,7 @@ class CacheAudit {
   bool is_settled_to_heads() const;
   Task<Result<bool>> close_to_stable();
   Task<Result<bool>> look_above_stable();
+  Task<Result<bool>> settle_all(std::vector<Burial::Live> live);
   void report(const Cause& cause) const;
 
   CacheWriterContext& context_;

@@ -58,7 +58,8 @@ struct CacheWriterContext {
   /// Up to here nothing can have been lost; above, everything is looked at again, also at or below
   /// stable. Absent: no audit is under way.
   std::optional<Sequence> audit_floor;
-  /// Numbers above the floor that the feed has shown since the audit began: the base holds them.
+  /// Numbers above the floor that the feed has shown since the audit began, so that the base holds
+  /// them; and those at or below stable that were found dead.
   Accounting shown;
   /// Set where blocks may have lost entries (R13).
   std::unique_ptr<BlockSearch> blocks;

@@ -342,5 +342,39 @@ TEST_F(EmptiedCacheTest, C6Twice) {
   EXPECT_EQ(b_->space.generation, 3u);
 }
 
+class LargeBlocksTest : public ClusterFixture {
+ protected:
+  static CacheSettings settings() {
+    CacheSettings settings = cluster_settings();
+    settings.block_capacity = 1'024;
+    return settings;
+  }
+  LargeBlocksTest() : ClusterFixture(settings()) {}
+};
+
+// What an audit does for each document and each dead number is done for many at once.
+TEST_F(LargeBlocksTest, C6ManyDocumentsShareRoundTrips) {
+  constexpr std::size_t kDocuments = 300;
+  start(*a_);
+  for (std::size_t i = 0; i < kDocuments; ++i) {
+    put(*b_, "d" + std::to_string(i), {"news"});
+    allocate(*b_);  // is buried
+  }
+  ASSERT_TRUE(all_is_stable(*a_));
+  env_.run(a_->cache_writer.stop());
+  cache_store_.flush();
+  a_->cache.fail_calls(Errc::unavailable, kDocuments);
+  a_->base.inject({.matches = of_kind(KeyKind::document),
+                   .effect = FaultBucket::Effect::hold,
+                   .times = kDocuments});
+  start(*a_);
+  for (int i = 0; i < 1'000 && a_->base.held() == 0; ++i) env_.advance(milliseconds(1));
+  EXPECT_EQ(a_->base.held(), kDocuments);
+  a_->base.release();
+  ASSERT_TRUE(all_is_stable(*b_));
+  EXPECT_EQ(a_->cache.struck(), 0u) << "more calls than documents";
+  EXPECT_THAT(names(*b_, "news"), SizeIs(kDocuments));
+}
+
 }  // namespace
 }  // namespace headgate

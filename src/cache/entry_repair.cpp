@@ -8,11 +8,13 @@
 
 #include "base/buggify.hpp"
 #include "base/log.hpp"
+#include "base/task_scope.hpp"
 
 namespace headgate {
 namespace {
 
 constexpr std::size_t kLookAtOnce = 1'000;
+constexpr std::size_t kMovedAtOnce = 64;
 
 using Verdict = Judgement::Verdict;
 
@@ -47,34 +49,70 @@ Task<Result<void>> EntryRepair::look(bool is_alone) {
   const auto due = context_.pending.due(context_.environment().now(), kLookAtOnce);
   if (due.empty()) co_return Result<void>();
   HG_CO_TRY(const KnownDocuments documents, co_await load_documents(due));
+  // Each step for all of them together: after a failover there are very many.
+  auto looked = co_await bury_absent(co_await judge_all(due, documents));
   std::vector<EntryPlace> repairs;
-  for (const EntryPlace& place : due) {
-    const auto done = co_await look_at(place, documents, repairs);
-    if (!done) fail(place, done.error());
+  std::vector<Looked> moved;
+  for (Looked& one : looked) {
+    switch (one.judgement.verdict) {
+      case Verdict::wait:
+        context_.pending.look_later(one.place, context_.environment().now());
+        break;
+      case Verdict::repair:
+        repairs.push_back(one.place);
+        break;
+      case Verdict::resequence:
+        moved.push_back(std::move(one));
+        break;
+      case Verdict::settled:
+        context_.settle(one.place);
+    }
   }
+  co_await resequence_all(std::move(moved));
   co_return co_await repair(std::move(repairs));
 }
 
-Task<Result<void>> EntryRepair::look_at(EntryPlace place, const KnownDocuments& documents,
-                                        std::vector<EntryPlace>& repairs) {
-  const PendingEntry& pending = context_.pending.at(place);
-  Judgement judgement = judge(pending, documents, context_for(pending));
-  HG_CO_CHECK(co_await search_blocks(place, documents, judgement));
-  bool can_go_on = judgement.verdict != Verdict::wait;
-  if (can_go_on) {
-    HG_CO_TRY(can_go_on, co_await bury_each(std::move(judgement.absent)));
+Task<std::vector<EntryRepair::Looked>> EntryRepair::judge_all(std::vector<EntryPlace> places,
+                                                              const KnownDocuments& documents) {
+  std::vector<Looked> looked;
+  for (const EntryPlace& place : places) {
+    const PendingEntry& pending = context_.pending.at(place);
+    Judgement judgement = judge(pending, documents, context_for(pending));
+    const auto searched = co_await search_blocks(place, documents, judgement);
+    if (searched)
+      looked.push_back({place, std::move(judgement)});
+    else
+      fail(place, searched.error());
   }
-  if (!can_go_on) {
-    // Or somebody inserted a document meanwhile: judge again.
-    context_.pending.look_later(place, context_.environment().now());
-  } else if (judgement.verdict == Verdict::resequence) {
-    HG_CO_CHECK(co_await resequence(place, std::move(judgement.unlisted)));
-  } else if (judgement.verdict == Verdict::repair) {
-    repairs.push_back(place);
-  } else {
-    context_.settle(place);
+  co_return looked;
+}
+
+// Where somebody inserted a document meanwhile, the entry is judged again later.
+Task<std::vector<EntryRepair::Looked>> EntryRepair::bury_absent(std::vector<Looked> looked) {
+  std::vector<DeadRanges::Range> numbers;
+  for (const auto& [place, judgement] : looked) {
+    if (judgement.verdict == Verdict::wait) continue;
+    for (const Sequence s : judgement.absent) numbers.push_back({s, s});
   }
-  co_return Result<void>();
+  if (numbers.empty()) co_return looked;
+  const auto outcome = co_await context_.burial.bury(std::move(numbers), Burial::Holders::perhaps);
+  std::set<Sequence> dead;
+  if (outcome)
+    for (const DeadRanges::Range& range : outcome->dead) dead.insert(range.first);
+  std::vector<Looked> ready;
+  for (Looked& one : looked) {
+    const std::vector<Sequence>& absent = one.judgement.absent;
+    const bool is_closed =
+        std::all_of(absent.begin(), absent.end(), [&](Sequence s) { return dead.contains(s); });
+    const bool waits = one.judgement.verdict == Verdict::wait;
+    if (!waits && !is_closed && !outcome) {
+      fail(one.place, outcome.error());
+      continue;
+    }
+    if (!is_closed) one.judgement.verdict = Verdict::wait;
+    ready.push_back(std::move(one));
+  }
+  co_return ready;
 }
 
 // The documents that the entries' judgement needs: their own, and those of recent numbers that were
@@ -178,28 +216,27 @@ Task<Result<void>> EntryRepair::search_blocks(EntryPlace place, const KnownDocum
   co_return Result<void>();
 }
 
-// False if a document appeared at one of the numbers.
-Task<Result<bool>> EntryRepair::bury_each(std::vector<Sequence> sequences) {
-  for (Sequence sequence : sequences) {
-    HG_CO_TRY(const auto outcome,
-              co_await context_.burial.bury(sequence, sequence, Burial::Holders::perhaps));
-    if (outcome.dead.empty()) co_return false;
+// What each is to be entered with, in their order.
+Task<std::vector<Result<std::optional<CacheEntry>>>> EntryRepair::entries_of(
+    std::vector<EntryPlace> places) {
+  std::vector<Result<std::optional<CacheEntry>>> entries;
+  std::vector<Task<Result<std::optional<CacheEntry>>>> tasks;
+  for (const EntryPlace& place : places) {
+    const PendingEntry& pending = context_.pending.at(place);
+    if (context_.is_rebuilding)
+      tasks.push_back(context_.d.repair.entry_for_rebuild(pending.entry.key, pending.entry.cas));
+    else
+      entries.emplace_back(pending.record.entry);
   }
-  co_return true;
-}
-
-Task<Result<std::optional<CacheEntry>>> EntryRepair::entry_of(EntryPlace place) {
-  const PendingEntry& pending = context_.pending.at(place);
-  if (context_.is_rebuilding)
-    co_return co_await context_.d.repair.entry_for_rebuild(pending.entry.key, pending.entry.cas);
-  co_return std::optional<CacheEntry>(pending.record.entry);
+  if (!tasks.empty()) entries = co_await when_all(context_.environment(), std::move(tasks));
+  co_return entries;
 }
 
 // Replaced meanwhile: the newer version is on the feed. It may come after the end of the audit, so
 // what stands at this number is decided now (I4).
 Task<Result<void>> EntryRepair::leave_number(EntryPlace place) {
-  std::vector<Sequence> number{context_.pending.at(place).record.entry.sequence};
-  HG_CO_CHECK(co_await bury_each(std::move(number)));
+  const Sequence number = context_.pending.at(place).record.entry.sequence;
+  HG_CO_CHECK(co_await context_.burial.bury(number, number, Burial::Holders::perhaps));
   context_.settle(place);
   co_return Result<void>();
 }
@@ -207,8 +244,10 @@ Task<Result<void>> EntryRepair::leave_number(EntryPlace place) {
 Task<Result<void>> EntryRepair::repair(std::vector<EntryPlace> places) {
   std::vector<CacheWrite> writes;
   std::vector<EntryPlace> written;
-  for (const EntryPlace& place : places) {
-    auto entry = co_await entry_of(place);
+  auto entries = co_await entries_of(places);
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const EntryPlace& place = places[i];
+    auto& entry = entries[i];
     if (!entry) {
       fail(place, entry.error());
       continue;
@@ -234,6 +273,18 @@ Task<Result<void>> EntryRepair::repair(std::vector<EntryPlace> places) {
     }
   }
   co_return Result<void>();
+}
+
+Task<void> EntryRepair::resequence_all(std::vector<Looked> moved) {
+  for (std::size_t from = 0; from < moved.size(); from += kMovedAtOnce) {
+    const std::size_t end = std::min(moved.size(), from + kMovedAtOnce);
+    std::vector<Task<Result<void>>> tasks;
+    for (std::size_t i = from; i < end; ++i)
+      tasks.push_back(resequence(moved[i].place, std::move(moved[i].judgement.unlisted)));
+    const auto done = co_await when_all(context_.environment(), std::move(tasks));
+    for (std::size_t i = from; i < end; ++i)
+      if (!done[i - from]) fail(moved[i].place, done[i - from].error());
+  }
 }
 
 Task<Result<void>> EntryRepair::resequence(EntryPlace place, std::vector<Sequence> unlisted) {

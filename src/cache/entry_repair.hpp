@@ -20,17 +20,23 @@ class EntryRepair {
   Task<Result<void>> look(bool is_alone);
 
  private:
-  Task<Result<void>> look_at(EntryPlace place, const KnownDocuments& documents,
-                             std::vector<EntryPlace>& repairs);
+  struct Looked {
+    EntryPlace place;
+    Judgement judgement;
+  };
+
+  Task<std::vector<Looked>> judge_all(std::vector<EntryPlace> places,
+                                      const KnownDocuments& documents);
+  Task<std::vector<Looked>> bury_absent(std::vector<Looked> looked);
   Task<Result<KnownDocuments>> load_documents(const std::vector<EntryPlace>& places);
   Task<Result<void>> read_documents(std::vector<Sequence> sequences, KnownDocuments& into);
   JudgementContext context_for(const PendingEntry& pending) const;
   Task<Result<void>> search_blocks(EntryPlace place, const KnownDocuments& documents,
                                    Judgement& judgement);
-  Task<Result<bool>> bury_each(std::vector<Sequence> sequences);
   Task<Result<void>> repair(std::vector<EntryPlace> places);
   Task<Result<void>> leave_number(EntryPlace place);
-  Task<Result<std::optional<CacheEntry>>> entry_of(EntryPlace place);
+  Task<std::vector<Result<std::optional<CacheEntry>>>> entries_of(std::vector<EntryPlace> places);
+  Task<void> resequence_all(std::vector<Looked> moved);
   Task<Result<void>> resequence(EntryPlace place, std::vector<Sequence> unlisted);
   void fail(EntryPlace place, const Error& why);
   std::chrono::nanoseconds repair_delay() const;
