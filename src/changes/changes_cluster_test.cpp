@@ -208,6 +208,24 @@ TEST_F(ChangesClusterTest, AGhostIsFollowedByTheSurvivor) {
   EXPECT_THAT(ids(follow(*a_, FeedKind::normal, token)), ElementsAre("doc " + first));
 }
 
+// The same where the cache has lost the ghost, too, so that nobody knows whom to announce again:
+// the survivor stands at a number below the one that the feed remembers of the ghost (R17b).
+TEST_F(ChangesClusterTest, AGhostThatTheCacheForgotIsFollowedByTheSurvivor) {
+  a_->base.hold_feeds();
+  const std::string first = put(*b_, "doc", "news");
+  Follower& waiting = follow(*b_, FeedKind::continuous, "0");
+  const std::string ghost = put(*b_, "doc", "news", first);
+  settle(milliseconds(50));
+  ASSERT_THAT(ids(waiting), ElementsAre("doc " + first, "doc " + ghost));
+  const auto partition =
+      cache_store_.partition_of(b_->database.cache_space().sequence_key(b_->database.highest()));
+  cache_store_.fail_over(partition, cache_store_.operation_count(partition) - 1);
+  lose("doc", 1);
+  a_->base.release();
+  settle();
+  EXPECT_EQ(ids(waiting).back(), "doc " + first);
+}
+
 // R17: what stands in the range that an older epoch was not sure of is told again; a token of the
 // epoch itself is taken as it is.
 TEST_F(ChangesClusterTest, ATokenOfTheNewEpochBringsNothingAgain) {

@@ -68,7 +68,8 @@ Task<Result<PassStart>> FeedPasses::begin() {
 }
 
 // R17: a place of an older epoch, also one that this feed has come to itself, is continued from the
-// floors of those that began since.
+// floors of those that began since. What was sent at numbers of older epochs may be lost: it does
+// not keep what survived from being sent again.
 void FeedPasses::follow_epochs(const PassStart& start) {
   if (start.record->epoch == epoch_ || !HG_RULE("R17")) return;
   epoch_ = start.record->epoch;
@@ -79,6 +80,7 @@ void FeedPasses::follow_epochs(const PassStart& start) {
     position_ = ChangesPosition(from);
   }
   position_.set_epochs(std::shared_ptr<const Epochs>(start.record, &epochs));
+  std::erase_if(sent_, [&](const auto& sent) { return epochs.of(sent.second) != epoch_; });
 }
 
 // --- One pass ------------------------------------------------------------------------------------
