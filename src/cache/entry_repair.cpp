@@ -233,17 +233,26 @@ Task<std::vector<Result<std::optional<CacheEntry>>>> EntryRepair::entries_of(
 }
 
 // Replaced meanwhile: the newer version is on the feed. It may come after the end of the audit, so
-// what stands at this number is decided now (I4).
-Task<Result<void>> EntryRepair::leave_number(EntryPlace place) {
-  const Sequence number = context_.pending.at(place).record.entry.sequence;
-  HG_CO_CHECK(co_await context_.burial.bury(number, number, Burial::Holders::perhaps));
-  context_.settle(place);
-  co_return Result<void>();
+// what stands at these numbers is decided now (I4).
+Task<void> EntryRepair::leave_numbers(std::vector<EntryPlace> places) {
+  std::vector<DeadRanges::Range> numbers;
+  for (const EntryPlace& place : places) {
+    const Sequence number = context_.pending.at(place).record.entry.sequence;
+    numbers.push_back({number, number});
+  }
+  const auto buried = co_await context_.burial.bury(std::move(numbers), Burial::Holders::perhaps);
+  for (const EntryPlace& place : places) {
+    if (buried)
+      context_.settle(place);
+    else
+      fail(place, buried.error());
+  }
 }
 
 Task<Result<void>> EntryRepair::repair(std::vector<EntryPlace> places) {
   std::vector<CacheWrite> writes;
   std::vector<EntryPlace> written;
+  std::vector<EntryPlace> left;
   auto entries = co_await entries_of(places);
   for (std::size_t i = 0; i < places.size(); ++i) {
     const EntryPlace& place = places[i];
@@ -253,13 +262,14 @@ Task<Result<void>> EntryRepair::repair(std::vector<EntryPlace> places) {
       continue;
     }
     if (!*entry) {
-      if (const auto left = co_await leave_number(place); !left) fail(place, left.error());
+      left.push_back(place);
       continue;
     }
     const FeedEntry& fed = context_.pending.at(place).entry;
     writes.push_back({**std::move(entry), {fed.partition, fed.position, fed.cas, fed.history}});
     written.push_back(place);
   }
+  co_await leave_numbers(std::move(left));
   if (writes.empty()) co_return Result<void>();
   const auto outcomes = co_await context_.d.front_end.write(
       std::move(writes), WriteFence{context_.d.allocator.epoch(), context_.cache_histories});

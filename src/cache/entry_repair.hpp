@@ -34,7 +34,7 @@ class EntryRepair {
   Task<Result<void>> search_blocks(EntryPlace place, const KnownDocuments& documents,
                                    Judgement& judgement);
   Task<Result<void>> repair(std::vector<EntryPlace> places);
-  Task<Result<void>> leave_number(EntryPlace place);
+  Task<void> leave_numbers(std::vector<EntryPlace> places);
   Task<std::vector<Result<std::optional<CacheEntry>>>> entries_of(std::vector<EntryPlace> places);
   Task<void> resequence_all(std::vector<Looked> moved);
   Task<Result<void>> resequence(EntryPlace place, std::vector<Sequence> unlisted);
