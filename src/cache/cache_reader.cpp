@@ -228,7 +228,9 @@ Task<Result<PassStart>> CacheReader::State::try_read_start() {
   if (replies[0].bytes != stable_bytes_ || !record_) {
     HG_CO_TRY(auto record, StableRecord::decode(replies[0].bytes));
     if (record_ && record.cache_histories != record_->cache_histories && HG_RULE("B5")) forget();
-    if (record_ && record.kills != record_->kills) documents_.clear();
+    // What a cache writer killed and did not live to count is told by its successor's token.
+    if (record_ && (record.kills != record_->kills || record.token != record_->token))
+      documents_.clear();
     // Readers clamp: what was published once is never taken back (I3).
     if (record_ && record.stable < record_->stable && HG_RULE("I3"))
       record.stable = record_->stable;

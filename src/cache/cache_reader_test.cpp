@@ -91,6 +91,24 @@ TEST_P(CacheReaderTest, ModeStableStopsAtStable) {
   EXPECT_EQ(page.complete_to, Sequence(2));
 }
 
+// Later blocks have floors above it.
+TEST_P(CacheReaderTest, APageEndsAtOrBelowTheStableOfItsOwnPass) {
+  start_writer();
+  put("first", {"news"});
+  ASSERT_TRUE(stable_reaches(Sequence(2)));
+  const PassStart earlier = env_.run(reader_->start_pass()).value();
+  for (int i = 0; i < 20; ++i) put("a" + std::to_string(i), {"news"});
+  ASSERT_TRUE(stable_reaches(Sequence(22)));
+  for (int i = 0; i < 20; ++i) put("b" + std::to_string(i), {"news"});
+  const ChannelQuery news{ChannelId::of_documents("news"), Sequence()};
+  for (std::size_t limit = 1; limit < 30; ++limit) {
+    const auto pages = env_.run(reader_->read(earlier, ReadMode::available, {news}, limit));
+    ASSERT_TRUE(pages);
+    const Sequence end = pages->front().complete_to;
+    EXPECT_TRUE(end <= earlier.stable || end == kNoSequence) << end.value() << " of " << limit;
+  }
+}
+
 TEST_P(CacheReaderTest, PagesAreCompleteAndEndOnlyAtOrBelowStable) {
   start_writer();
   for (int i = 0; i < 50; ++i) put("d" + std::to_string(i), {"news"});

@@ -18,6 +18,8 @@ struct SimNetwork {
   DelayRange late_delay{};
   double lost_request = 0;
   double lost_reply = 0;
+  /// Chance that a partition answers `unavailable` instead of carrying a request out.
+  double refused_request = 0;
   /// Chance that a request is carried out twice (F3): a second time after one more delay. The first
   /// execution answers.
   double duplicated_request = 0;

@@ -24,6 +24,7 @@ bool SimHooks::buggify(std::string_view name) {
 
 void SimHooks::probe(std::string_view name) {
   count("", name);
+  if (watcher_) watcher_(name, world_.current_node());
 }
 
 bool SimHooks::is_rule_kept(std::string_view rule) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -33,6 +34,10 @@ class SimHooks final : public SimulationHooks {
   void probe(std::string_view name) override;
   bool is_rule_kept(std::string_view rule) override;
 
+  /// Called whenever a node reaches a place, during its turn.
+  void watch_probes(std::function<void(std::string_view, NodeNumber)> watcher) {
+    watcher_ = std::move(watcher);
+  }
   /// From now on no HG_BUGGIFY says yes: for the end of a run, when all faults are healed.
   void calm() { options_.active_names = 0; }
   /// How often each HG_PROBE was reached; HG_BUGGIFY that said yes, as "buggify: NAME".
@@ -45,6 +50,7 @@ class SimHooks final : public SimulationHooks {
 
   SimWorld& world_;
   Options options_;
+  std::function<void(std::string_view, NodeNumber)> watcher_;
   std::map<std::string, std::uint64_t, std::less<>> reached_;
   std::set<std::string, std::less<>> rules_asked_;
 };

@@ -98,6 +98,8 @@ void SimMessages::arrive(const Shared& exchange) {
     world_.count_fault("request refused");
     return fail(exchange, *faults_.refusal);
   }
+  if (happens("one request refused", faults_.network.refused_request, *exchange))
+    return fail(exchange, Errc::unavailable);
   request.execute(
       partition.master_for(request.from->node),
       [this, exchange](std::function<void()> deliver) { answer(exchange, std::move(deliver)); });

@@ -57,6 +57,13 @@ TEST_F(SimNetworkTest, ACallWithoutADeadlineGivesItsConnectionUp) {
   EXPECT_EQ(world_.now() - begin, seconds(3));
 }
 
+TEST_F(SimNetworkTest, APartitionRefusesSingleRequests) {
+  network().refused_request = 1;
+  EXPECT_EQ(insert("a").status, Errc::unavailable);
+  EXPECT_FALSE(is_there("a"));
+  EXPECT_EQ(faults("one request refused"), 1u);
+}
+
 TEST_F(SimNetworkTest, ADuplicatedRequestIsCarriedOutTwice) {
   network().duplicated_request = 1;
   EXPECT_EQ(append("a", "x").number, 1u);

@@ -254,6 +254,18 @@ TEST(SimHooks, AnswerTheMacrosOfTheRealCode) {
   EXPECT_TRUE(HG_RULE("R3"));
 }
 
+TEST(SimHooks, TellWhereANodeHasCome) {
+  if (!kHasSimulationHooks) GTEST_SKIP() << "a build without the hooks";
+  SimWorld world({.seed = 1});
+  SimHooks hooks(world, {});
+  std::vector<std::string> places;
+  hooks.watch_probes([&](std::string_view place, NodeNumber) { places.emplace_back(place); });
+  HG_PROBE("A1 gap");
+  hooks.watch_probes({});
+  HG_PROBE("A2 repair");
+  EXPECT_THAT(places, ElementsAre("A1 gap"));
+}
+
 TEST(SimHooks, ARunUsesOnlySomeOfTheNames) {
   if (!kHasSimulationHooks) GTEST_SKIP() << "a build without the hooks";
   int used = 0;

@@ -95,6 +95,8 @@ class Oracle {
 
   /// Stable has come to the last surviving write, in a record that readers believe.
   bool is_stable_complete() const;
+  /// Faults are over and everything was audited: from now on nobody is sent what was lost (I6).
+  void all_is_settled() { is_settled_ = true; }
   /// I4, I6, I9 on what survives.
   void check_end();
   /// A revision of that document survives.
@@ -117,6 +119,7 @@ class Oracle {
     bool is_deleted = false;
     std::set<std::string> channels = {};
     std::map<std::string, std::set<std::string>> granted = {};  ///< by principal, as stored
+    std::map<std::string, std::set<std::string>> granted_roles = {};
     std::vector<Sequence> recent = {};
     std::set<std::string> leaves = {};
     std::optional<TimePoint> acknowledged = {};
@@ -161,6 +164,7 @@ class Oracle {
                                      const std::string& id,
                                      const std::vector<Version>& history) const;
   bool is_untraceable(const Version& version) const;
+  static bool changes_rights(const std::vector<Version>& history, const Version& version);
 
   SimWorld& world_;
   SimStore& base_;
@@ -177,6 +181,7 @@ class Oracle {
   std::map<std::pair<std::string, Sequence>, const SimMutation*> sequence_documents_;
   std::string generation_;
   std::set<Key> stable_keys_;
+  bool is_settled_ = false;
   Sequence highest_stable_;
   Sequence checked_;
   std::vector<HistoryId> checked_under_;

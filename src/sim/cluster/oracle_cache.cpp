@@ -128,6 +128,12 @@ void Oracle::check_end() {
       if (version.is_replicated && version.write->is_lost)
         fail("I9", fmt::format("{} {} at {} was acknowledged as replicated, and is lost", id,
                                version.rev, version.sequence.value()));
+  if (!settings_.is_cluster) return;
+  for (const auto& [name, history] : principals_)
+    for (const Rights& rights : history)
+      if (rights.acknowledged && rights.write->is_lost)
+        fail("I9",
+             fmt::format("{} at {} was acknowledged and is lost", name, rights.sequence.value()));
 }
 
 }  // namespace headgate

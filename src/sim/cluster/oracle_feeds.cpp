@@ -44,6 +44,12 @@ std::set<std::string> Oracle::allowed(const std::string& user, TimePoint pass_be
     add_possible(roles, found->second, pass_began, [](const Rights& r) { return r.roles; });
   };
   add("user:" + user);
+  const auto granted_roles = [&](const Version& version) {
+    const auto found = version.granted_roles.find("user:" + user);
+    return found == version.granted_roles.end() ? std::set<std::string>() : found->second;
+  };
+  for (const auto& [id, history] : documents_)
+    add_possible(roles, history, pass_began, granted_roles);
   for (const std::string& role : std::set<std::string>(roles)) add("role:" + role);
   const auto granted = [&](const Version& version) {
     const auto found = version.granted.find("user:" + user);
@@ -59,11 +65,10 @@ std::set<std::string> Oracle::rights_now(const std::string& user) const {
     const auto found = principals_.find(name);
     return found == principals_.end() ? nullptr : surviving(found->second);
   };
+  std::set<std::string> roles;
   if (const Rights* own = present("user:" + user)) {
     channels.insert(own->channels.begin(), own->channels.end());
-    for (const std::string& name : own->roles)
-      if (const Rights* role = present("role:" + name))
-        channels.insert(role->channels.begin(), role->channels.end());
+    roles = own->roles;
   }
   for (const auto& [id, history] : documents_) {
     const Version* now = surviving(history);
@@ -71,7 +76,12 @@ std::set<std::string> Oracle::rights_now(const std::string& user) const {
     const auto granted = now->granted.find("user:" + user);
     if (granted != now->granted.end())
       channels.insert(granted->second.begin(), granted->second.end());
+    const auto given = now->granted_roles.find("user:" + user);
+    if (given != now->granted_roles.end()) roles.insert(given->second.begin(), given->second.end());
   }
+  for (const std::string& name : roles)
+    if (const Rights* role = present("role:" + name))
+      channels.insert(role->channels.begin(), role->channels.end());
   return channels;
 }
 
@@ -89,7 +99,9 @@ bool Oracle::has_fixed_rights(const Reader& reader) const {
     if (!rights.roles.empty() || rights.channels != found->second.front().channels) return false;
   for (const auto& [id, history] : documents_)
     for (const Version& version : history)
-      if (version.granted.contains("user:" + reader.user)) return false;
+      if (version.granted.contains("user:" + reader.user) ||
+          version.granted_roles.contains("user:" + reader.user))
+        return false;
   return true;
 }
 
@@ -103,6 +115,9 @@ void Oracle::deliver(const Reader& reader, Replica& replica, const SeenChange& c
   const std::string row = fmt::format("{} is sent {}@{} {}{}", reader.name, change.id, change.seq,
                                       change.rev, change.removed.empty() ? "" : " removed");
   if (candidates.empty()) return fail("I2", row + ", which was never the winner");
+  if (is_settled_ && std::all_of(candidates.begin(), candidates.end(),
+                                 [&](auto i) { return history[i].write->is_lost; }))
+    return fail("I6", row + ", which was lost, after everything was audited");
 
   std::set<std::string> seen = reader.channels;
   const bool sees_all = reader.user.empty() && seen.empty();

@@ -89,6 +89,8 @@ void Oracle::saw_document(const SimMutation& mutation) {
   for (const auto& channel : envelope->current_channels()) version.channels.insert(channel);
   for (const auto& [principal, channels] : envelope->access)
     for (const auto& channel : channels) version.granted[principal].insert(channel.first);
+  for (const auto& [principal, roles] : envelope->roles)
+    for (const auto& role : roles) version.granted_roles[principal].insert(role.first);
   for (const auto& recent : envelope->recent) version.recent.push_back(recent.sequence);
   for (const LeafContent& content : envelope->contents) {
     version.leaves.insert(to_string(content.rev));
@@ -154,8 +156,23 @@ void Oracle::acknowledged_document(const std::string& id, const std::string& rev
     return;
   }
   if (!found->acknowledged) found->acknowledged = world_.now();
-  found->is_replicated =
-      found->is_replicated || (durability == Durability::replicated && sequence != Sequence());
+  const bool is_promised = durability == Durability::replicated ||
+                           (settings_.is_cluster && changes_rights(history, *found));
+  found->is_replicated = found->is_replicated || (is_promised && sequence != Sequence());
+}
+
+// I7: a write that changes rights is replicated, whatever its durability. While there are two
+// masters each has versions of its own.
+bool Oracle::changes_rights(const std::vector<Version>& history, const Version& version) {
+  const HistoryId own = version.write->history;
+  const Version* before = nullptr;
+  for (const Version* v = history.data(); v != &version; ++v) {
+    const bool has_own = before != nullptr && before->write->history == own;
+    if (v->write->history == own || (!has_own && !v->write->is_lost)) before = v;
+  }
+  const Version nothing;
+  if (before == nullptr) before = &nothing;
+  return before->granted != version.granted || before->granted_roles != version.granted_roles;
 }
 
 void Oracle::acknowledged_principal(const std::string& name, Sequence sequence) {

@@ -143,11 +143,13 @@ void for_each_setting(Settings& s, Field field) {
   field("late", s.late);
   field("lost", s.lost);
   field("duplicated", s.duplicated);
+  field("refused", s.refused);
   field("feed_faults", s.feed_faults);
   field("skip_superseded", s.skip_superseded);
   field("late_turns", s.late_turns);
   field("clock_skew", s.clock_skew);
   field("buggify", s.buggify);
+  field("crash_at", s.crash_at);
 }
 
 template <class Step, class Field>
@@ -156,6 +158,7 @@ void for_each_field(Step& s, Field field) {
   field("node", s.node);
   field("subject", s.subject);
   field("amount", s.amount);
+  field("bulk", s.bulk);
   field("lasts", s.lasts);
   field("cache", s.is_on_cache);
   field("channels", s.channels);

@@ -45,18 +45,20 @@ struct ScriptSettings {
   std::uint32_t late = 0;         ///< messages late by up to two seconds
   std::uint32_t lost = 0;         ///< requests and replies
   std::uint32_t duplicated = 0;   ///< requests
+  std::uint32_t refused = 0;      ///< requests, one by one
   std::uint32_t feed_faults = 0;  ///< disconnects, stalls, repeats, short batches
   std::uint32_t skip_superseded = 0;
   std::uint32_t late_turns = 0;
   std::uint32_t clock_skew = 0;  ///< drift and offset of nodes' clocks
   std::uint32_t buggify = 0;     ///< share of the places made use of
+  std::uint32_t crash_at = 0;    ///< crashes soon after a node has come to one of some places
 
   friend bool operator==(const ScriptSettings&, const ScriptSettings&) = default;
 };
 
 enum class StepKind : std::uint8_t {
   // Operations.
-  write,      ///< a new revision of a document, the child of its winner
+  write,      ///< a new revision of a document, the child of its winner; grants role `amount`
   remove,     ///< a tombstone
   branch,     ///< a revision with new_edits=false beside the winner
   user,       ///< puts a user with these admin channels, and role 1 if `amount` is 1
@@ -94,6 +96,7 @@ struct ScriptStep {
   std::uint32_t node = 0;     ///< 1 ..; who is asked, or struck
   std::uint32_t subject = 0;  ///< number of the document, user, role, follower, or partition
   std::uint32_t amount = 0;
+  std::uint32_t bulk = 0;  ///< so many further documents are written in the same bulk
   std::chrono::milliseconds lasts{};
   bool is_on_cache = false;          ///< faults of stores: the cache bucket, not the base bucket
   std::set<std::string> channels{};  ///< of a document, user, role; or those that are followed

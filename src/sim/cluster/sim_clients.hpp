@@ -20,6 +20,7 @@ struct SimClientSite {
   Oracle& oracle;
   const ScriptSettings& settings;
   bool is_over = false;  ///< nobody begins another request
+  bool is_calm = false;  ///< faults are over: no client gives up a connection that works
   /// Raised when the database has become another one (E): answers of before mean nothing.
   std::uint32_t databases = 0;
   /// How writes ended, by kind and outcome.

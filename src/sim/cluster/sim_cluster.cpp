@@ -22,7 +22,9 @@ constexpr seconds kConvergeLimit{40};
 
 constexpr std::string_view kSync = R"js(function (doc) {
   channel(doc.channels);
-  if (doc.grant) access(doc.grant.users, doc.grant.channels);
+  if (!doc.grant) return;
+  access(doc.grant.users, doc.grant.channels);
+  if (doc.grant.roles) role(doc.grant.users, doc.grant.roles);
 })js";
 
 Task<void> make_database(SimEnvironment& environment, SimBucket& base, SimBucket& cache,
@@ -51,7 +53,9 @@ SimCluster::SimCluster(SimWorld& world, SimHooks& hooks, const Script& script)
       environment_(world, kClients),
       tasks_(environment_) {}
 
-SimCluster::~SimCluster() = default;
+SimCluster::~SimCluster() {
+  hooks_.watch_probes({});
+}
 
 DatabaseConfig SimCluster::config() const {
   const ScriptSettings& s = script_.settings;
@@ -112,7 +116,7 @@ void SimCluster::start() {
     nodes_.emplace_back(*site_, NodeNumber(n), draw_clock(n), n <= script_.settings.cache_writers);
   for (SimNode& node : nodes_) node.start();
   clients_ = std::make_unique<SimClientSite>(
-      SimClientSite{environment_, nodes_, *oracle_, script_.settings, false, 0, {}});
+      SimClientSite{environment_, nodes_, *oracle_, script_.settings, false, false, 0, {}});
   pusher_ = std::make_unique<SimPusher>(*clients_);
   const auto all_serve = [&] {
     return std::all_of(nodes_.begin(), nodes_.end(), [](auto& node) { return node.is_serving(); });
@@ -124,6 +128,8 @@ void SimCluster::strike() {
   if (has_failed()) return;
   make_noise(base_);
   make_noise(cache());
+  if (script_.settings.crash_at != 0)
+    hooks_.watch_probes([this](auto place, auto node) { crash_at(place, node); });
   tasks_.spawn(pusher_->run());
   for (const ScriptStep& step : script_.steps)
     world_.after(step.at, {.label = to_string(step.kind)}, [this, &step] { apply(step); });
@@ -134,6 +140,7 @@ void SimCluster::heal() {
   if (has_failed()) return;
   is_healed_ = true;
   hooks_.calm();
+  clients_->is_calm = true;
   world_.scheduling() = {};
   base_.heal_all();
   cache().heal_all();
@@ -174,6 +181,7 @@ void SimCluster::converge() {
 
 void SimCluster::prove() {
   if (has_failed()) return;
+  oracle_->all_is_settled();
   std::uint32_t turn = 0;
   TaskScope proofs(environment_);
   for (SimFollower& follower : followers_) {

@@ -51,6 +51,7 @@ class SimCluster {
   void apply_node_fault(const ScriptStep& step);
   void apply_store_fault(const ScriptStep& step);
   void restore();
+  void crash_at(std::string_view place, NodeNumber number);
   void make_noise(SimStore& store) const;
   void lose_process(SimNode& node, std::uint32_t lost_writes, std::chrono::milliseconds down_for);
   void refuse(SimStore& store, Errc code, std::chrono::milliseconds lasts);
@@ -76,6 +77,7 @@ class SimCluster {
   std::unique_ptr<SimPusher> pusher_;
   std::optional<SimStore::Snapshot> snapshot_;
   bool is_healed_ = false;
+  std::uint32_t crashes_at_places_ = 0;
   TaskScope tasks_;
 };
 

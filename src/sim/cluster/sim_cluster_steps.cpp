@@ -12,6 +12,11 @@ using std::chrono::milliseconds;
 
 constexpr DelayRange kLate{milliseconds(50), milliseconds(2'000)};
 constexpr milliseconds kGiveUp{1'500};
+// Crashes at places: share of the places that a run draws, and how soon, how long, how many.
+constexpr double kCrashPlaces = 0.2;
+constexpr std::uint64_t kTurnsToCrash = 12;
+constexpr milliseconds kDownAfterCrash{100};
+constexpr std::uint32_t kCrashesAtPlaces = 4;
 
 double thousandths(std::uint32_t value) {
   return static_cast<double>(value) / 1'000;
@@ -37,6 +42,7 @@ void SimCluster::make_noise(SimStore& store) const {
   faults.network.lost_request = thousandths(s.lost);
   faults.network.lost_reply = thousandths(s.lost);
   faults.network.duplicated_request = thousandths(s.duplicated);
+  faults.network.refused_request = thousandths(s.refused);
   faults.feed.disconnect = thousandths(s.feed_faults);
   faults.feed.stall = thousandths(s.feed_faults);
   faults.feed.stall_delay = {milliseconds(1), milliseconds(400)};
@@ -84,6 +90,25 @@ void SimCluster::apply_fault(const ScriptStep& step) {
     default:
       return apply_store_fault(step);
   }
+}
+
+// Between two steps of a repair is where a crash hurts, and where one at any time seldom falls.
+void SimCluster::crash_at(std::string_view place, NodeNumber number) {
+  const Choices& choices = world_.choices();
+  if (is_healed_ || crashes_at_places_ == kCrashesAtPlaces) return;
+  if (number.value() == 0 || number.value() > nodes_.size()) return;
+  if (!choices.is_set(place, kCrashPlaces)) return;
+  const ChoiceScope scope(number.value());
+  if (!world_.choices().chance("crash at", thousandths(script_.settings.crash_at), scope)) return;
+  ++crashes_at_places_;
+  SimNode& node = nodes_[number.value() - 1];
+  if (node.process() == nullptr) return;
+  const auto turns = world_.choices().below("turns to the crash", kTurnsToCrash, scope);
+  node.process()->environment.after_turns(1 + turns, [this, &node] {
+    if (is_healed_) return;
+    world_.count_fault("crash at a place");
+    lose_process(node, 0, kDownAfterCrash);
+  });
 }
 
 // One process on one store: the store goes down with it, and what was not synced is lost.

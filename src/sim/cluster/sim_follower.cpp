@@ -83,7 +83,8 @@ Task<void> SimFollower::follow(SimNode& node) {
     const auto seen = stream->arrived.count();
     for (const SeenBatch& batch : std::exchange(stream->batches, {})) take(batch);
     if (stream->is_over || site_.is_over) break;
-    if (step_.feed == FeedKind::continuous && chance("connection dropped", 0.01)) break;
+    const bool may_drop = step_.feed == FeedKind::continuous && !site_.is_calm;
+    if (may_drop && chance("connection dropped", 0.01)) break;
     if (!co_await stream->arrived.wait_past(seen, site_.environment.now() + kPatience)) break;
   }
   close_feed(stream);

@@ -11,6 +11,8 @@ namespace headgate {
 namespace {
 
 constexpr std::chrono::seconds kPatience{4};
+// Numbers of the writes of one bulk: above those of all steps.
+constexpr std::uint32_t kNumbersApart = 10'000;
 
 std::string json_list(const std::set<std::string>& names) {
   std::string text = "[";
@@ -27,8 +29,10 @@ std::string body_of(const ScriptStep& step) {
   std::string body =
       fmt::format(R"({{"w":{},"channels":{})", step.number, json_list(step.channels));
   if (step.grantee != 0)
-    body += fmt::format(R"(,"grant":{{"users":"{}","channels":{}}})", user_name(step.grantee),
-                        json_list(step.granted));
+    body +=
+        fmt::format(R"(,"grant":{{"users":"{}","channels":{}{}}})", user_name(step.grantee),
+                    json_list(step.granted),
+                    step.amount == 0 ? "" : fmt::format(R"(,"roles":["role:r{}"])", step.amount));
   return body + "}";
 }
 
@@ -57,21 +61,43 @@ std::optional<WriteItem> edit_of(const ScriptStep& step,
 struct Edited {
   Result<WriteAnswer> answer = Errc::not_found;
   std::string id;
+  std::uint32_t number = 0;  ///< of the write
 };
 
-// Runs on the node.
-Task<Edited> edit(SimProcess& process, ScriptStep step) {
-  Database& database = *process.database;
-  Edited edited{.id = document_name(step.subject)};
-  std::vector<DocId> ids{DocId(edited.id)};
-  const auto present = co_await database.documents().load(std::move(ids));
-  if (!present) {
-    edited.answer = Errc::unavailable;
-    co_return edited;
+// The writes of one bulk. The first alone may grant.
+std::vector<ScriptStep> parts_of(const ScriptStep& step, std::uint32_t documents) {
+  std::vector<ScriptStep> parts{step};
+  for (std::uint32_t i = 1; i <= step.bulk; ++i) {
+    ScriptStep& part = parts.emplace_back(step);
+    part.subject = (step.subject - 1 + i) % documents + 1;
+    part.number += i * kNumbersApart;
+    part.grantee = 0;
   }
-  auto item = edit_of(step, present->front());
-  if (!item) co_return edited;
-  edited.answer = co_await database.writer().write_one(Principal::admin(), *std::move(item));
+  return parts;
+}
+
+// Runs on the node.
+Task<std::vector<Edited>> edit(SimProcess& process, std::vector<ScriptStep> parts) {
+  Database& database = *process.database;
+  std::vector<Edited> edited;
+  std::vector<DocId> ids;
+  for (const ScriptStep& part : parts) {
+    edited.push_back({.id = document_name(part.subject), .number = part.number});
+    ids.emplace_back(edited.back().id);
+  }
+  const auto present = co_await database.documents().load(std::move(ids));
+  std::vector<WriteItem> items;
+  std::vector<std::size_t> written;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (!present) edited[i].answer = Errc::unavailable;
+    auto item = present ? edit_of(parts[i], present->at(i)) : std::nullopt;
+    if (!item) continue;
+    items.push_back(*std::move(item));
+    written.push_back(i);
+  }
+  auto answers = co_await database.writer().write(Principal::admin(), std::move(items));
+  for (std::size_t i = 0; i < written.size(); ++i)
+    edited[written[i]].answer = std::move(answers[i]);
   co_return edited;
 }
 
@@ -98,21 +124,29 @@ bool is_unknown(const Error& error) {
   return error.code == Errc::timeout_unknown_outcome;
 }
 
+void tell_oracle(SimClientSite& site, const Edited& edited) {
+  if (edited.answer)
+    site.oracle.acknowledged_document(edited.id, to_string(edited.answer->rev),
+                                      edited.answer->sequence, site.settings.durability);
+  else if (!is_unknown(edited.answer.error()))
+    site.oracle.refused(edited.number);
+}
+
 Task<void> carry_out_edit(SimClientSite& site, ScriptStep step) {
   const std::uint32_t database = site.databases;
-  SimHandler<Edited> handler = [step](SimProcess& process) { return edit(process, step); };
+  SimHandler<std::vector<Edited>> handler =
+      [parts = parts_of(step, site.settings.documents)](SimProcess& process) {
+        return edit(process, parts);
+      };
   const auto edited =
       co_await ask(site.environment, site.node(step.node), std::move(handler), kPatience);
-  const auto answer = edited ? std::optional(edited->answer) : std::nullopt;
-  ++site.outcomes[fmt::format("{}: {}", to_string(step.kind), outcome_of(answer))];
-  if (!answer || (!*answer && is_unknown(answer->error()))) co_return;
-  if (database != site.databases) co_return;
-  if (!*answer) {
-    site.oracle.refused(step.number);
-    co_return;
+  if (!edited) ++site.outcomes[fmt::format("{}: no answer", to_string(step.kind))];
+  if (!edited) co_return;
+  for (const Edited& one : *edited) {
+    ++site.outcomes[fmt::format("{}: {}", to_string(step.kind),
+                                outcome_of(std::optional(one.answer)))];
+    if (database == site.databases) tell_oracle(site, one);
   }
-  site.oracle.acknowledged_document(edited->id, to_string((*answer)->rev), (*answer)->sequence,
-                                    site.settings.durability);
 }
 
 Task<void> carry_out_principal(SimClientSite& site, ScriptStep step) {

@@ -109,12 +109,14 @@ void Swarm::draw_noise() {
   s.late_turns = strength("late turns", 0.3, 20);
   s.clock_skew = strength("clock skew", 0.4, 1);
   s.buggify = chance("buggify", 0.5) ? 300 : 0;
+  s.crash_at = strength("crash at", 0.3, 300);
   if (!s.is_cluster) return;  // between a process and its own store there is no network
   s.delay_us = 50 + strength("delay", 0.7, 4'000);
   s.lag_us = strength("lag", 0.7, 20'000);
   s.late = strength("late", 0.3, 8);
   s.lost = strength("lost", 0.4, 8);
   s.duplicated = strength("duplicated", 0.4, 20);
+  s.refused = strength("refused", 0.3, 30);
   s.skip_superseded = strength("skip superseded", 0.5, 700);
 }
 
@@ -177,9 +179,11 @@ void Swarm::draw_operation(milliseconds at) {
   step.subject = 1 + below("document", script_.settings.documents);
   if (step.kind == StepKind::remove) return;
   step.channels = channels(0.4);
+  if (step.kind == StepKind::write && chance("bulk exists", 0.1)) step.bulk = 1 + below("bulk", 4);
   if (!chance("grants", 0.15)) return;
   step.grantee = kUsers;
   step.granted = channels(0.4);
+  step.amount = below("grants a role", 2);
 }
 
 void Swarm::draw_faults() {
