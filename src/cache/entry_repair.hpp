@@ -22,6 +22,10 @@ class EntryRepair {
  private:
   Task<Result<void>> look_at(EntryPlace place, const KnownDocuments& documents,
                              std::vector<EntryPlace>& repairs);
+  Task<Result<void>> purge(std::vector<EntryPlace> places);
+  Task<Result<void>> kill_purged(const std::vector<EntryPlace>& places);
+  Task<Result<void>> pass_base_barrier();
+  Task<Result<void>> pass_cache_barrier();
   Task<Result<KnownDocuments>> load_documents(const std::vector<EntryPlace>& places);
   Task<Result<void>> read_documents(std::vector<Sequence> sequences, KnownDocuments& into);
   JudgementContext context_for(const PendingEntry& pending) const;

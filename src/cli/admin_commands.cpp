@@ -44,6 +44,7 @@ struct Arguments {
   bool stops = false;
   bool only_shows = false;
   std::string document;
+  std::vector<std::string> documents;
   std::string user;
 };
 
@@ -111,6 +112,13 @@ Answer drop_database(AdminClient& client, const Arguments& given) {
   if (!given.is_sure && !is_confirmed("Delete the database " + given.database + " and all in it?"))
     return Error{Errc::invalid_argument, "not deleted: --yes was not given"};
   return delete_database(client, given.database, given.as_json);
+}
+
+Answer purge(AdminClient& client, const Arguments& given) {
+  if (!given.is_sure && !is_confirmed("Purge " + std::to_string(given.documents.size()) +
+                                      " documents of " + given.database + "?"))
+    return Error{Errc::invalid_argument, "not purged: --yes was not given"};
+  return purge_documents(client, given.database, given.documents, given.as_json);
 }
 
 Answer configure(AdminClient& client, const Arguments& given) {
@@ -238,6 +246,10 @@ void AdminCommands::Impl::add_databases(CLI::App& program) {
       ->type_name("FILE");
   add_for_database(db, "delete", "Delete a database and all in it", drop_database)
       .add_flag("--yes", given_.is_sure, "Do not ask");
+  CLI::App& purged = add_for_database(
+      db, "purge", "Remove documents as if they had never been; no client is told", purge);
+  purged.add_option("DOC", given_.documents, "Documents")->required()->type_name("...");
+  purged.add_flag("--yes", given_.is_sure, "Do not ask");
   add_for_database(db, "config", "Print the configuration, or replace it", configure)
       .add_option("--set", given_.file, "The new one (JSON); - is standard input")
       ->type_name("FILE");

@@ -74,6 +74,25 @@ Result<std::string> replace_config(AdminClient& client, const std::string& name,
   return as_json ? answer + "\n" : print_changes(JsonView(answer));
 }
 
+Result<std::string> purge_documents(AdminClient& client, const std::string& name,
+                                    const std::vector<std::string>& documents, bool as_json) {
+  JsonWriter body;
+  body.begin_object();
+  for (const std::string& id : documents) body.key(id).begin_array().string("*").end_array();
+  body.end_object();
+  HG_TRY(const std::string answer,
+         client.post(admin_target({name, "_purge"}), std::move(body).text()));
+  const JsonView json(answer);
+  if (const auto failed = json.find("failed"))
+    return Error{Errc::conflict, "not all were purged: " + std::string(failed->raw())};
+  if (as_json) return answer + "\n";
+  std::string out;
+  const JsonView purged = json.find("purged").value_or(JsonView());
+  for (const std::string& id : documents)
+    out += id + (purged.find(id) ? " purged\n" : " is not there\n");
+  return out;
+}
+
 Result<std::string> set_offline(AdminClient& client, const std::string& name, bool is_offline,
                                 bool as_json) {
   HG_TRY(const std::string answer,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cli/admin_client.hpp"
 
@@ -19,6 +20,9 @@ Result<std::string> show_config(AdminClient& client, const std::string& name, bo
 /// Replaces the configuration; prints what is another value than before.
 Result<std::string> replace_config(AdminClient& client, const std::string& name,
                                    const std::string& config, bool as_json);
+/// Documents that are not there are left out. Errors: exists (some were written meanwhile and stay).
+Result<std::string> purge_documents(AdminClient& client, const std::string& name,
+                                    const std::vector<std::string>& documents, bool as_json);
 Result<std::string> set_offline(AdminClient& client, const std::string& name, bool is_offline,
                                 bool as_json);
 

@@ -80,6 +80,16 @@ test('databases are made, listed, configured and deleted', async () => {
   assert.equal(await done(['db', 'list']), 'one\ntwo\n');
 });
 
+test('documents are purged', async () => {
+  await server.createDatabase('clean');
+  await server.write('clean', [{ _id: 'a b' }, { _id: 'c' }]);
+  await refused(2, ['db', 'purge', 'clean', 'a b']);
+  assert.equal(await done(['db', 'purge', 'clean', 'a b', 'none', '--yes']),
+    'a b purged\nnone is not there\n');
+  assert.equal((await server.admin('GET', '/clean/a%20b')).status, 404);
+  assert.deepEqual((await server.changes('clean')).results.map(({ id }) => id), ['c']);
+});
+
 test('databases go offline and online', async () => {
   await server.createDatabase('gate');
   assert.equal(await done(['db', 'offline', 'gate']), 'database gate is offline\n');
