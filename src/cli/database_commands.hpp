@@ -20,7 +20,8 @@ Result<std::string> show_config(AdminClient& client, const std::string& name, bo
 /// Replaces the configuration; prints what is another value than before.
 Result<std::string> replace_config(AdminClient& client, const std::string& name,
                                    const std::string& config, bool as_json);
-/// Documents that are not there are left out. Errors: exists (some were written meanwhile and stay).
+/// Documents that are not there are left out. Errors: conflict (some were written meanwhile, and
+/// stay).
 Result<std::string> purge_documents(AdminClient& client, const std::string& name,
                                     const std::vector<std::string>& documents, bool as_json);
 Result<std::string> set_offline(AdminClient& client, const std::string& name, bool is_offline,

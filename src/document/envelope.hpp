@@ -124,8 +124,8 @@ struct DocumentEnvelope {
   std::vector<LeafContent> contents;
   std::optional<WallTime> expiry;  ///< whole seconds
   WallTime time_saved{};
-  /// What the document was at or below this number was purged, and must leave the cache. Of a purged
-  /// one always there; of one that was written again until the cache has been seen to.
+  /// What it was at or below this number was purged, and must leave the cache. Of a purged
+  /// document always there; of one that was written again until the cache has been seen to.
   std::optional<Sequence> purged_to;
 
   /// There is no such document any more: what is left says what it was, until the cache writer has
