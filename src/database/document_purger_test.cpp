@@ -233,6 +233,9 @@ TEST_F(DocumentPurgerTest, ItsGrantsAreTakenBackWhenItIsAcknowledged) {
   EXPECT_EQ(user("ann")->ended_access.count("red"), 1u);
   EXPECT_EQ(purge("g").error().code, Errc::not_found);
   put_ok("g", R"({"channels":["x"]})");
+  expect_all_accounted_for();
+  EXPECT_EQ(db_->cache_writer_statistics().resequences, 0u);
+  EXPECT_EQ(user("ann")->ended_access.count("red"), 1u);
   EXPECT_THAT(names("x"), ElementsAre("g"));
   EXPECT_FALSE(user("ann")->access.can_read_channel("red"));
 }

@@ -45,6 +45,16 @@ std::vector<Sequence> numbers_since(Sequence first, const Reply& document) {
   return numbers;
 }
 
+/// What a purged document says of grants is said at the new one's number: those before it die.
+void take_over_grants(DocumentEnvelope& envelope, RecordedSequence& own) {
+  std::set<std::string> principals(own.grants.begin(), own.grants.end());
+  for (RecordedSequence& recent : envelope.recent) {
+    principals.insert(recent.grants.begin(), recent.grants.end());
+    recent.grants.clear();
+  }
+  own.grants.assign(principals.begin(), principals.end());
+}
+
 /// Takes out the principals whose hidden channels list that number of the document.
 void drop_listed(std::set<ChannelId>& principals, const DocId& id,
                  const Result<SequenceDocument>& document) {
@@ -187,13 +197,15 @@ void WriteBatch::seal(Pending& pending) {
     own.removals = std::move(assigned.removals);
     own.grants = std::move(assigned.grants);
   }
+  const bool is_over_purged = now.is_new && now.cas != Cas();
+  if (is_over_purged) take_over_grants(envelope, own);
   const Sequence own_sequence = own.sequence;
   envelope.sequence = own_sequence;
   now.changes_rights = !own.grants.empty();
   record_sequence(envelope, std::move(own));
   prune_recent(envelope, context_.forgettable());
   // The purge goes on with the new document: the feed may show only this.
-  if (now.is_new && now.cas != Cas()) envelope.purged_to = own_sequence.previous();
+  if (is_over_purged) envelope.purged_to = own_sequence.previous();
   envelope.time_saved = context_.environment.wall_now();
   now.record = feed_record_of(pending.item.id, envelope, config_->star_channel);
 }
