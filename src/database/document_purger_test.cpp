@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "base/task_scope.hpp"
 #include "database/database_fixture.hpp"
 
@@ -260,6 +262,41 @@ TEST_F(DocumentPurgerTest, ALateFrontEndBringsNothingBack) {
   EXPECT_THAT(names("news"), IsEmpty());
   EXPECT_THAT(names("*"), IsEmpty());
   EXPECT_FALSE(is_stored("a"));
+}
+
+// The process ends after n calls of the store, at whatever it and its cache writer are about.
+TEST_F(DocumentPurgerTest, AnEndAtAnyStepLeavesTheDocumentWholeOrNotAtAll) {
+  constexpr std::size_t kMoreThanThereAre = 80;
+  put_user("ann");
+  for (std::size_t calls = 0; calls <= kMoreThanThereAre; ++calls) {
+    SCOPED_TRACE(calls);
+    const std::string id = "a" + std::to_string(calls);
+    const std::string channel = "c" + std::to_string(calls);
+    const std::string first = put_ok(id, R"({"channels":["news"]})");
+    put_ok(id,
+           R"({"channels":[")" + channel + R"("],"grant":{"users":"ann","channels":")" + channel +
+               "\"}}",
+           first);
+    bucket_.fail_calls(Errc::unavailable, calls, 1'000'000);
+    const auto purged = purge(id);
+    env_.run(env_.sleep_for(std::chrono::milliseconds(20)));
+    db_.reset();
+    bucket_.clear();
+    open(env_.run(catalog_.get("db")).value());
+    const TimePoint limit = env_.now() + std::chrono::seconds(5);
+    while (db_->stable() < db_->highest() && env_.now() < limit)
+      env_.run(env_.sleep_for(std::chrono::milliseconds(5)));
+    ASSERT_EQ(db_->stable(), db_->highest());
+    const bool is_there = get(id).has_value();
+    EXPECT_EQ(names(channel).size(), is_there ? 1u : 0u);
+    EXPECT_EQ(user("ann")->access.can_read_channel(channel), is_there);
+    const std::vector<std::string> news = names("news");
+    EXPECT_EQ(std::ranges::count(news, "-" + id), is_there ? 1 : 0);
+    EXPECT_FALSE(is_there && purged) << "acknowledged, and lost";
+    if (calls == 0) EXPECT_TRUE(is_there);
+    if (calls == kMoreThanThereAre) EXPECT_TRUE(purged);
+    if (is_there) purge_ok(id);
+  }
 }
 
 class WithoutStarTest : public DocumentPurgerTest {
