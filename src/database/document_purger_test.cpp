@@ -155,6 +155,35 @@ TEST_F(DocumentPurgerTest, ADocumentWrittenAgainAtOnceKeepsNothingOfThePurgedOne
   EXPECT_FALSE(envelope("a").purged_to.has_value()) << "the cache has been seen to";
 }
 
+// A4: the purge's number was buried, and stable has passed it, before its base write came.
+TEST_F(DocumentPurgerTest, ALatePurgeIsCarriedOnByADocumentWrittenAgain) {
+  put_ok("a", R"({"channels":["news"]})");
+  bucket_.inject(
+      {.matches = writes_of_kind(KeyKind::document), .effect = FaultBucket::Effect::hold});
+  TaskScope scope(env_);
+  std::optional<Result<Sequence>> purged;
+  const auto run = [](DocumentPurger& purger, std::optional<Result<Sequence>>& into) -> Task<void> {
+    into = co_await purger.purge(DocId("a"));
+  };
+  scope.spawn(run(db_->purger(), purged));
+  env_.run_ready();
+  ASSERT_EQ(bucket_.held(), 1u);
+  env_.run(env_.sleep_for(std::chrono::seconds(3)));
+  ASSERT_EQ(db_->stable(), db_->highest());
+  put_ok("b", "{}");
+  env_.run(env_.sleep_for(std::chrono::milliseconds(100)));
+  env_.run(db_->stop_cache_writer());
+  bucket_.release();
+  env_.run(scope.join());
+  ASSERT_TRUE(*purged);
+  ASSERT_LT(**purged, db_->stable());
+  put_ok("a", R"({"channels":["sport"]})");
+  ASSERT_TRUE(env_.run(db_->start_cache_writer()));
+  EXPECT_EQ(db_->stable(), db_->highest());
+  EXPECT_THAT(names("news"), IsEmpty());
+  EXPECT_THAT(names("sport"), ElementsAre("a"));
+}
+
 TEST_F(DocumentPurgerTest, WhatIsNotThereIsNotPurged) {
   EXPECT_EQ(purge("a").error().code, Errc::not_found);
   put_ok("a", "{}");
