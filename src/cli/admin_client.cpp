@@ -24,6 +24,7 @@ std::string authorization_of(std::string_view login) {
 Errc code_of(int status) {
   switch (status) {
     case 400:
+    case 405:
     case 413:
     case 415:
       return Errc::invalid_argument;

@@ -18,7 +18,7 @@ struct AdminConnection {
 /// One admin port, asked by a command. Blocks; one thread.
 ///
 /// The calls return the body of an answer that says yes: valid JSON, or nothing. Errors: what the
-/// server said, with its reason as context: invalid_argument (400, 413, 415), unauthorized,
+/// server said, with its reason as context: invalid_argument (400, 405, 413, 415), unauthorized,
 /// forbidden, not_found, exists (409, 412), unavailable (503, 507), internal; corrupted (no JSON);
 /// and those of HttpClient.
 class AdminClient {

@@ -148,6 +148,7 @@ test('users are made, shown, changed and deleted; a password comes by standard i
   await refused(3, ['user', 'change', 'db', 'cid', '--password'], { input: 'secret' });
   assert.equal(await done(['user', 'delete', 'db', 'ann']), 'user ann deleted\n');
   await refused(3, ['user', 'delete', 'db', 'ann']);
+  assert.match(await refused(2, ['user', 'delete', 'db', 'GUEST']), /guest/);
   assert.equal(await done(['user', 'list', 'db']), 'böb.@+\n');
 });
 
