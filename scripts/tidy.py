@@ -28,8 +28,8 @@ ROOMS = {
     "api": ["base", "bucket", "document", "access", "sequence", "cache", "database", "changes",
             "net"],
     "server": ["base", "bucket", "document", "access", "sequence", "cache", "database", "changes",
-               "net", "api"],
-    "cli": ["base", "net"],
+               "net", "api", "cli"],
+    "cli": ["base", "document", "net"],
 }
 
 # Headers of third parties (pattern of the include path) and the files that may know them.
@@ -47,7 +47,7 @@ ENGINES = (r"bucket/(memory|rocksdb|redis)/", r"src/(bucket|server|sim)/")
 
 # Time, chance and threads come through Environment everywhere else.
 # The limits of a running script are real time by nature.
-ENVIRONMENT_ROOMS = r"src/((base|net|server|bucket/rocksdb)/|sim/cluster/campaign\.|access/script_(engine|watchdog)\.)"
+ENVIRONMENT_ROOMS = r"src/((base|net|server|cli|bucket/rocksdb)/|sim/cluster/campaign\.|access/script_(engine|watchdog)\.)"
 ENVIRONMENT = re.compile(
     r"(system|steady|high_resolution)_clock::now|std::j?thread\b|std::async\b|this_thread::|"
     r"std::random_device|std::mt19937|\bs?rand\s*\(|\btime\s*\(\s*(0|NULL|nullptr)|\bgetrandom\s*\(|"

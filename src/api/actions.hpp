@@ -55,6 +55,7 @@ Task<Result<void>> get_raw(ApiCall& call);
 Task<Result<void>> dump_channel(ApiCall& call);
 Task<Result<void>> explain(ApiCall& call);
 
+Task<Result<void>> post_purge(ApiCall& call);
 Task<Result<void>> get_resync(ApiCall& call);
 Task<Result<void>> post_resync(ApiCall& call);
 

@@ -47,8 +47,8 @@ class ActiveRequest {
 
 /// A node without the role is no place for it: a load balancer sent the request here by mistake.
 Result<void> check_role(const ApiServices& services, ApiAction action) {
-  const ApiAction writes[] = {put_document,   post_document,     delete_document,
-                              put_attachment, delete_attachment, bulk_docs};
+  const ApiAction writes[] = {put_document,      post_document, delete_document, put_attachment,
+                              delete_attachment, bulk_docs,     post_purge};
   const bool is_write = std::ranges::find(writes, action) != std::end(writes);
   if (is_write && !services.takes_writes)
     return Error{Errc::unavailable, "this node takes no writes (node.roles)"};

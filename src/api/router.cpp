@@ -51,6 +51,7 @@ constexpr Method kOnlineMethods[] = {{post, take_online, kAdmins}};
 constexpr Method kRevsLimitMethods[] = {{get, get_revs_limit}, {put, put_revs_limit, kAdmins}};
 constexpr Method kExplainMethods[] = {{get, explain, kAdmins}};
 constexpr Method kResyncMethods[] = {{get, get_resync, kAdmins}, {post, post_resync, kAdmins}};
+constexpr Method kPurgeMethods[] = {{post, post_purge, kAdmins}};
 constexpr Method kRawMethods[] = {{get, get_raw, kAdmins}};
 constexpr Method kDumpMethods[] = {{get, dump_channel, kAdmins}};
 constexpr Method kCommitMethods[] = {{post, ensure_full_commit}};
@@ -112,6 +113,7 @@ constexpr Named kDatabaseResources[] = {
     {"_explain", {kExplainMethods, kSmallBody}},
     {"_offline", {kOfflineMethods, kSmallBody}},
     {"_online", {kOnlineMethods, kSmallBody}},
+    {"_purge", {kPurgeMethods, kListBody}},
     {"_resync", {kResyncMethods, kSmallBody}},
     {"_revs_limit", {kRevsLimitMethods, kSmallBody}},
     {"_revs_diff", {kRevsDiffMethods, kListBody}},

@@ -37,6 +37,9 @@ class BaseRepair {
   /// Whether the base bucket still holds `entry.sequence` as the sequence of the document or
   /// principal that `entry` names, or in its recent set.
   virtual Task<Result<Holding>> holds(CacheEntry entry) = 0;
+  /// Removes the version `cas` of a purged document that never granted anything. Not there any
+  /// more, or written again, is success.
+  virtual Task<Result<void>> finish_purge(Key key, Cas cas) = 0;
   /// As resequence(), for the present version of the document or principal that `entry` names;
   /// what it records at `entry.sequence` is unlisted.
   virtual Task<Result<void>> resequence_present(CacheEntry entry) = 0;

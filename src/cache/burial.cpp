@@ -148,15 +148,34 @@ Task<Result<std::vector<Burial::Live>>> Burial::find_live(Sequence first, Sequen
   co_return std::move(outcome.live);
 }
 
+Task<Result<void>> Burial::kill_all_of(Purged documents, std::function<void(Sequence)> killed) {
+  Sequence last;
+  for (const auto& [id, purged_to] : documents) last = std::max(last, purged_to);
+  for (Sequence from(1); from <= last;) {
+    const Sequence to(
+        std::min(last.value(), (from.value() / kSequencesPerTag + 1) * kSequencesPerTag - 1));
+    HG_CO_TRY(auto live, co_await find_live(from, to));
+    for (Live& at : live) {
+      const Sequence sequence = at.document.entry.sequence;
+      const auto purged = documents.find(at.document.entry.doc_id.text());
+      if (purged == documents.end() || sequence > purged->second) continue;
+      HG_CO_CHECK(co_await kill(std::move(at)));
+      killed(sequence);
+    }
+    from = to.next();
+  }
+  co_return Result<void>();
+}
+
 Task<Result<void>> Burial::kill(Live live) {
   const Sequence sequence = live.document.entry.sequence;
+  ++kills_;  // also if it is not known: nobody would find it live again
   const Reply reply = co_await space_.bucket.replace(space_.sequence_key(sequence),
                                                      SequenceDocument::dead(sequence).encode(),
                                                      live.cas, {}, space_.deadline());
   if (!reply.ok() && reply.status != Errc::cas_mismatch)
     co_return Error{reply.status, "burying a sequence"};
   ++buried_;
-  ++kills_;
   co_return Result<void>();
 }
 

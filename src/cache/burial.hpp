@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "cache/cache_entry.hpp"
@@ -44,8 +47,17 @@ class Burial {
   /// Turns a live sequence document into a dead one. Success if somebody else did.
   Task<Result<void>> kill(Live live);
 
+  /// Kills every live sequence document of these documents at or below the number beside each;
+  /// calls `killed` with each number. Reads all numbers up to the largest. Idempotent.
+  /// Errors: as bury().
+  using Purged = std::unordered_map<std::string, Sequence>;
+  Task<Result<void>> kill_all_of(Purged documents, std::function<void(Sequence)> killed);
+  /// Readers forget what they remember of live documents when the record is next published: a cache
+  /// writer that killed some may have ended before it published that.
+  void announce_kill() { ++kills_; }
+
   std::uint64_t buried() const { return buried_; }
-  /// Live documents turned into dead ones.
+  /// Live documents turned into dead ones, or perhaps.
   std::uint64_t kills() const { return kills_; }
 
  private:

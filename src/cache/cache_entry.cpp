@@ -7,6 +7,7 @@ namespace {
 constexpr std::uint8_t kLive = 1;
 constexpr std::uint8_t kDead = 2;
 constexpr std::uint8_t kFeedRecord = 1;
+constexpr std::uint8_t kFeedRecordOfPurged = 2;
 
 void encode_channels(ByteWriter& writer, const std::vector<ChannelId>& channels) {
   writer.varint(channels.size());
@@ -92,7 +93,8 @@ Result<SequenceDocument> SequenceDocument::decode(Sequence sequence, std::string
 
 std::string FeedRecord::encode() const {
   ByteWriter writer;
-  writer.u8(kFeedRecord).varint(entry.sequence.value());
+  const bool has_purge = purged_to != Sequence();
+  writer.u8(has_purge ? kFeedRecordOfPurged : kFeedRecord).varint(entry.sequence.value());
   encode_entry(writer, entry);
   writer.varint(recent.size());
   for (const RecentSequence& earlier : recent) {
@@ -100,13 +102,14 @@ std::string FeedRecord::encode() const {
     encode_channels(writer, earlier.removals);
     encode_channels(writer, earlier.grants);
   }
+  if (has_purge) writer.varint(purged_to.value());
   return std::move(writer).bytes();
 }
 
 Result<FeedRecord> FeedRecord::decode(std::string_view bytes) {
   ByteReader reader(bytes);
   const std::uint8_t kind = reader.u8();
-  if (kind != kFeedRecord)
+  if (kind != kFeedRecord && kind != kFeedRecordOfPurged)
     return Error{reader.ok() ? Errc::unsupported : Errc::corrupted,
                  "feed record of another format"};
   FeedRecord record;
@@ -119,6 +122,7 @@ Result<FeedRecord> FeedRecord::decode(std::string_view bytes) {
     earlier.removals = decode_channels(reader);
     earlier.grants = decode_channels(reader);
   }
+  if (kind == kFeedRecordOfPurged) record.purged_to = Sequence(reader.varint());
   HG_CHECK(reader.finish("feed record"));
   return record;
 }

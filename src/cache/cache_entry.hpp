@@ -28,6 +28,7 @@ struct CacheEntry {
     kDeleted = 1,     ///< the winner is a tombstone
     kConflict = 8,    ///< more than one leaf that is not deleted
     kPrincipal = 64,  ///< a user or role, not a document
+    kPurged = 128,    ///< a document that is no more: in no channel, here for its grants only
   };
 
   Sequence sequence;
@@ -41,6 +42,7 @@ struct CacheEntry {
 
   bool is_deleted() const { return (flags & kDeleted) != 0; }
   bool is_principal() const { return (flags & kPrincipal) != 0; }
+  bool is_purged() const { return (flags & kPurged) != 0; }
 
   friend bool operator==(const CacheEntry&, const CacheEntry&) = default;
 };
@@ -86,6 +88,12 @@ struct RecentSequence {
 struct FeedRecord {
   CacheEntry entry;
   std::vector<RecentSequence> recent;
+  /// Every sequence document of this document at or below it must become dead: it was purged. 0:
+  /// none.
+  Sequence purged_to = {};
+
+  /// Of a purged document that grants nothing and never did: it may go altogether.
+  bool is_only_purge() const { return entry.is_purged() && entry.grants.empty(); }
 
   std::string encode() const;
   /// Errors: corrupted, unsupported.

@@ -216,6 +216,14 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
       is_held = is_held || earlier.sequence == entry.sequence;
     co_return Holding{.is_held = is_held};
   }
+  Task<Result<void>> finish_purge(Key key, Cas cas) override {
+    WriteOptions options;
+    options.feed_entry = std::string();
+    const Reply removed = co_await base_.remove(std::move(key), cas, options, space_->deadline());
+    const bool is_lost = removed.status == Errc::not_found || removed.status == Errc::cas_mismatch;
+    if (!removed.ok() && !is_lost) co_return removed.status;
+    co_return Result<void>();
+  }
   Task<Result<void>> resequence_present(CacheEntry entry) override {
     const auto doc = docs_.find(entry.doc_id.text());
     if (doc == docs_.end()) co_return Result<void>();

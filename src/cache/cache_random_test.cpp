@@ -117,6 +117,15 @@ class Repair final : public BaseRepair {
                                      [&](const auto& r) { return r.sequence == entry.sequence; });
     co_return Holding{.is_held = is_held};
   }
+  Task<Result<void>> finish_purge(Key key, Cas cas) override {
+    WriteOptions options;
+    options.feed_entry = std::string();
+    const Reply removed =
+        co_await shared_.base.remove(std::move(key), cas, options, shared_.space.deadline());
+    const bool is_lost = removed.status == Errc::not_found || removed.status == Errc::cas_mismatch;
+    if (!removed.ok() && !is_lost) co_return removed.status;
+    co_return Result<void>();
+  }
   Task<Result<void>> resequence_present(CacheEntry entry) override {
     const Key key = doc_key(entry.doc_id.text());
     const Reply found = co_await shared_.base.get(key, shared_.space.deadline());

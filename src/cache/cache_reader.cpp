@@ -487,7 +487,8 @@ Task<Result<ChannelPage>> CacheReader::State::read_documents(PassStart pass, Rea
         if (is_wanted && !page.awaited) page.awaited = sequences[i];
         continue;
       }
-      if (documents[i]->is_dead || documents[i]->entry.is_principal()) continue;
+      const CacheEntry& entry = documents[i]->entry;
+      if (documents[i]->is_dead || entry.is_principal() || entry.is_purged()) continue;
       if (is_early ? early.is_reached_by(sequences[i]) : page.entries.size() >= limit) {
         page.complete_to = sequences[i].previous();
         keep_newest(page.entries);

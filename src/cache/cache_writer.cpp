@@ -95,6 +95,7 @@ Task<Result<void>> CacheWriter::State::open() {
   last_compared_ = env_.now();
   HG_CO_TRY(const auto found, co_await take_over());
   context_.begin_walk(context_.stable.record().stable);
+  context_.burial.announce_kill();
   gaps_.clear();
   HG_CO_TRY(FeedPositions from, co_await audit_.begin(found));
   if (from.size() != context_.d.base.partition_count()) from.clear();

@@ -39,6 +39,7 @@ class CacheWriter {
     std::uint64_t entries = 0;  ///< feed entries processed
     std::uint64_t repairs = 0;  ///< writes whose cache work it did
     std::uint64_t resequences = 0;
+    std::uint64_t purges = 0;       ///< documents that left the cache
     std::uint64_t buried = 0;       ///< sequences
     std::uint64_t gaps_closed = 0;  ///< ranges
     std::uint64_t published = 0;

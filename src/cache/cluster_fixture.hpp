@@ -76,6 +76,20 @@ class ClusterNode final : public ChangeListener, public BaseRepair {
     co_await cache_write(std::move(written));
     co_return sequence;
   }
+  /// Takes a document away; the cache writer does the rest.
+  Task<Result<Sequence>> purge(std::string name) {
+    const Reply found = co_await base.get(doc_key(name), space.deadline());
+    if (!found.ok()) co_return found.status;
+    HG_CO_TRY(FeedRecord record, FeedRecord::decode(found.bytes));
+    HG_CO_TRY(const auto drawn, co_await allocator.allocate(1, record.entry.sequence));
+    remember_number(record);
+    for (RecentSequence& earlier : record.recent) earlier.removals.clear();
+    record.entry.channels.clear();
+    record.entry.flags = CacheEntry::kPurged;
+    record.entry.sequence = record.purged_to = drawn.first;
+    HG_CO_CHECK(co_await store(std::move(record), found.cas));
+    co_return drawn.first;
+  }
 
   // --- What the database room would do ---
 
@@ -122,6 +136,14 @@ class ClusterNode final : public ChangeListener, public BaseRepair {
                       std::any_of(record.recent.begin(), record.recent.end(),
                                   [&](const auto& r) { return r.sequence == entry.sequence; });
     co_return holding;
+  }
+  Task<Result<void>> finish_purge(Key key, Cas cas) override {
+    WriteOptions options;
+    options.feed_entry = std::string();
+    const Reply removed = co_await base.remove(std::move(key), cas, options, space.deadline());
+    const bool is_lost = removed.status == Errc::not_found || removed.status == Errc::cas_mismatch;
+    if (!removed.ok() && !is_lost) co_return removed.status;
+    co_return Result<void>();
   }
   Task<Result<void>> resequence_present(CacheEntry entry) override {
     const Key key = doc_key(entry.doc_id.text());

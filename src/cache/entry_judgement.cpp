@@ -72,6 +72,8 @@ Judgement judge(const PendingEntry& pending, const KnownDocuments& documents,
     judgement.verdict = Verdict::resequence;
     return judgement;
   }
+  // All its numbers are dead, its own, too.
+  if (pending.is_purged && pending.record.is_only_purge()) return judgement;
   const Sequence sequence = pending.record.entry.sequence;
   const SequenceDocument* own = find(documents, sequence);
   const bool is_buried = context.dead_ranges.contains(sequence);

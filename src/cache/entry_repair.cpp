@@ -48,6 +48,7 @@ Task<Result<void>> EntryRepair::look(bool is_alone) {
   is_alone_ = is_alone;
   const auto due = context_.pending.due(context_.environment().now(), kLookAtOnce);
   if (due.empty()) co_return Result<void>();
+  HG_CO_CHECK(co_await purge(due));
   HG_CO_TRY(const KnownDocuments documents, co_await load_documents(due));
   // Each step for all of them together: after a failover there are very many.
   auto looked = co_await bury_absent(co_await judge_all(due, documents));
@@ -65,11 +66,21 @@ Task<Result<void>> EntryRepair::look(bool is_alone) {
         moved.push_back(std::move(one));
         break;
       case Verdict::settled:
-        context_.settle(one.place);
+        co_await settle(one.place);
     }
   }
   co_await resequence_all(std::move(moved));
   co_return co_await repair(std::move(repairs));
+}
+
+Task<void> EntryRepair::settle(EntryPlace place) {
+  const PendingEntry& pending = context_.pending.at(place);
+  if (pending.record.is_only_purge()) {
+    const auto finished =
+        co_await context_.d.repair.finish_purge(pending.entry.key, pending.entry.cas);
+    if (!finished) co_return fail(place, finished.error());
+  }
+  context_.settle(place);
 }
 
 Task<std::vector<EntryRepair::Looked>> EntryRepair::judge_all(std::vector<EntryPlace> places,
@@ -113,6 +124,65 @@ Task<std::vector<EntryRepair::Looked>> EntryRepair::bury_absent(std::vector<Look
     ready.push_back(std::move(one));
   }
   co_return ready;
+}
+
+// A purged document leaves the cache before its number is settled: stable waits for it, so that
+// nobody forgets the purge before. Its earlier numbers may not all be known to it; so all documents
+// are looked at, once for all purges that are due. A front end that is late finds its number dead.
+Task<Result<void>> EntryRepair::purge(std::vector<EntryPlace> places) {
+  std::erase_if(places, [&](const EntryPlace& place) {
+    const PendingEntry& pending = context_.pending.at(place);
+    return pending.is_purged || pending.record.purged_to == Sequence();
+  });
+  if (places.empty()) co_return Result<void>();
+  // What is killed at or below stable would be missing if the purge were lost.
+  HG_CO_CHECK(co_await pass_base_barrier());
+  for (const EntryPlace& place : places) {
+    const FeedRecord record = context_.pending.at(place).record;
+    std::vector<Sequence> numbers{record.entry.sequence};
+    for (const RecentSequence& earlier : record.recent) numbers.push_back(earlier.sequence);
+    for (const Sequence number : numbers)
+      if (number <= record.purged_to)
+        HG_CO_CHECK(co_await context_.burial.bury(number, number, Burial::Holders::perhaps));
+  }
+  HG_CO_CHECK(co_await kill_purged(places));
+  // The document may be removed: nobody would do this again.
+  HG_CO_CHECK(co_await pass_cache_barrier());
+  for (const EntryPlace& place : places) context_.pending.at(place).is_purged = true;
+  context_.statistics.purges += places.size();
+  co_return Result<void>();
+}
+
+Task<Result<void>> EntryRepair::kill_purged(const std::vector<EntryPlace>& places) {
+  Burial::Purged purged;
+  for (const EntryPlace& place : places) {
+    const FeedRecord& record = context_.pending.at(place).record;
+    Sequence& purged_to = purged[record.entry.doc_id.text()];
+    purged_to = std::max(purged_to, record.purged_to);
+  }
+  const CacheSpace& space = context_.d.space;
+  HG_CO_CHECK(co_await context_.burial.kill_all_of(std::move(purged), [&](Sequence sequence) {
+    const auto partition = space.bucket.partition_of(space.sequence_key(sequence)).value();
+    context_.d.reader.learn(
+        sequence, std::make_shared<const SequenceDocument>(SequenceDocument::dead(sequence)),
+        context_.cache_histories->at(partition));
+  }));
+  co_return Result<void>();
+}
+
+Task<Result<void>> EntryRepair::pass_base_barrier() {
+  if (!context_.d.space.is_shared()) co_return Result<void>();
+  HG_CO_TRY(const auto base, co_await context_.d.base.barrier(context_.deadline()));
+  if (base != context_.base_histories) co_return Error{Errc::rolled_back, "a base history changed"};
+  co_return Result<void>();
+}
+
+Task<Result<void>> EntryRepair::pass_cache_barrier() {
+  if (!context_.d.space.is_shared()) co_return Result<void>();
+  HG_CO_TRY(const auto cache, co_await context_.d.space.bucket.barrier(context_.deadline()));
+  if (cache != *context_.cache_histories)
+    co_return Error{Errc::rolled_back, "a cache history changed"};
+  co_return Result<void>();
 }
 
 // The documents that the entries' judgement needs: their own, and those of recent numbers that were

@@ -28,6 +28,11 @@ class EntryRepair {
   Task<std::vector<Looked>> judge_all(std::vector<EntryPlace> places,
                                       const KnownDocuments& documents);
   Task<std::vector<Looked>> bury_absent(std::vector<Looked> looked);
+  Task<void> settle(EntryPlace place);
+  Task<Result<void>> purge(std::vector<EntryPlace> places);
+  Task<Result<void>> kill_purged(const std::vector<EntryPlace>& places);
+  Task<Result<void>> pass_base_barrier();
+  Task<Result<void>> pass_cache_barrier();
   Task<Result<KnownDocuments>> load_documents(const std::vector<EntryPlace>& places);
   Task<Result<void>> read_documents(std::vector<Sequence> sequences, KnownDocuments& into);
   JudgementContext context_for(const PendingEntry& pending) const;

@@ -22,6 +22,7 @@ struct PendingEntry {
   FeedEntry entry;
   FeedRecord record;  ///< empty if it could not be read
   bool is_unreadable = false;
+  bool is_purged = false;   ///< record.purged_to needs nothing any more
   bool is_rebuilt = false;  ///< to be entered at its own number, even at or below stable (C6)
   TimePoint met;
   TimePoint next_look;

@@ -78,6 +78,7 @@ Task<Result<std::vector<AllDocsRow>>> AllDocsCursor::next_by_range() {
     is_done_ = !item || is_past_end(item->name);
     if (is_done_) break;
     HG_CO_TRY(const DocumentEnvelope envelope, decode_envelope(item->bytes));
+    if (envelope.is_purged()) continue;
     if (envelope.tree.is_deleted() || !reader_->access.can_read(envelope.current_channels()))
       continue;
     if (!takes_row()) continue;

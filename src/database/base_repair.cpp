@@ -89,6 +89,16 @@ Task<Result<void>> StoredRepair::resequence(Key key, Cas cas, Unlisted unlisted)
   co_return Result<void>();
 }
 
+// The entry of the removal takes the place of the document's on the feed: no later walk meets it.
+Task<Result<void>> StoredRepair::finish_purge(Key key, Cas cas) {
+  WriteOptions options{.durability = context_.config->durability, .feed_entry = std::string()};
+  const Reply removed =
+      co_await context_.base.remove(std::move(key), cas, std::move(options), context_.deadline());
+  if (!removed.ok() && !is_lost_race(removed.status))
+    co_return Error{removed.status, "removing a purged document"};
+  co_return Result<void>();
+}
+
 Result<Key> StoredRepair::key_of(const CacheEntry& entry) const {
   if (!entry.is_principal()) return document_key(context_.id, entry.doc_id);
   HG_TRY(const PrincipalName name, principal_of_doc_id(entry.doc_id));

@@ -19,6 +19,7 @@ class StoredRepair final : public BaseRepair {
 
   Task<Result<void>> resequence(Key key, Cas cas, Unlisted unlisted) override;
   Task<Result<Holding>> holds(CacheEntry entry) override;
+  Task<Result<void>> finish_purge(Key key, Cas cas) override;
   Task<Result<void>> resequence_present(CacheEntry entry) override;
   Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key key, Cas cas) override;
 

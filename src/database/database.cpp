@@ -40,6 +40,7 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
                std::make_shared<const DatabaseConfig>(std::move(entry.config)),
                nullptr},
       writer_(context_),
+      purger_(context_),
       documents_(context_),
       local_documents_(context_),
       principals_(context_),
@@ -159,7 +160,7 @@ Task<Result<std::uint64_t>> Database::count_documents() {
     HG_CO_TRY(const auto item, co_await scan.next(context_.deadline()));
     if (!item) co_return count;
     HG_CO_TRY(const DocumentEnvelope envelope, decode_envelope(item->bytes));
-    count += envelope.tree.is_deleted() ? 0 : 1;
+    count += envelope.is_purged() || envelope.tree.is_deleted() ? 0 : 1;
   }
 }
 

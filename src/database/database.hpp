@@ -14,6 +14,7 @@
 #include "database/base_repair.hpp"
 #include "database/catalog.hpp"
 #include "database/database_context.hpp"
+#include "database/document_purger.hpp"
 #include "database/document_reader.hpp"
 #include "database/document_resync.hpp"
 #include "database/document_writer.hpp"
@@ -74,6 +75,7 @@ class Database {
   Environment& environment() const { return context_.environment; }
 
   DocumentWriter& writer() { return writer_; }
+  DocumentPurger& purger() { return purger_; }
   DocumentReader& documents() { return documents_; }
   LocalDocuments& local_documents() { return local_documents_; }
   DocumentResync& resync() { return resync_; }
@@ -116,6 +118,7 @@ class Database {
   FrontEndCacheWriter front_end_;
   DatabaseContext context_;
   DocumentWriter writer_;
+  DocumentPurger purger_;
   DocumentReader documents_;
   LocalDocuments local_documents_;
   PrincipalStore principals_;

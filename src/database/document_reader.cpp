@@ -44,6 +44,7 @@ Task<Result<std::vector<std::optional<DocumentEnvelope>>>> DocumentReader::load(
     if (reply.status == Errc::not_found) continue;
     if (!reply.ok()) co_return Error{Errc::unavailable, "reading documents"};
     HG_CO_TRY(envelope, decode_envelope(reply.bytes));
+    if (envelope->is_purged()) envelope.reset();
   }
   co_return envelopes;
 }

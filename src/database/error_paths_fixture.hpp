@@ -137,7 +137,8 @@ class ErrorPathsFixture : public DatabaseFixture {
       EXPECT_TRUE(holds(document.entry)) << "I6: " << n << " is no write of the base";
     }
     for (const auto& [id, envelope] : documents_)
-      EXPECT_TRUE(live.contains(envelope.sequence)) << "I5: " << id << " is not in the cache";
+      if (!envelope.is_purged())
+        EXPECT_TRUE(live.contains(envelope.sequence)) << "I5: " << id << " is not in the cache";
   }
 
   bool holds(const CacheEntry& entry) const {
@@ -155,6 +156,7 @@ class ErrorPathsFixture : public DatabaseFixture {
     for (const ChannelEntry& entry : found)
       if (!entry.document->entry.is_principal()) last[entry.document->entry.doc_id.text()] = &entry;
     for (const auto& [id, envelope] : documents_) {
+      if (envelope.is_purged()) continue;
       const auto membership = envelope.channels.find(channel);
       const bool is_in = channel == "*" ||
                          (membership != envelope.channels.end() && membership->second.is_current());
@@ -164,7 +166,8 @@ class ErrorPathsFixture : public DatabaseFixture {
       if (is_shown && is_in) EXPECT_EQ(at->second->sequence, envelope.sequence) << id;
     }
     for (const auto& [id, entry] : last)
-      EXPECT_TRUE(documents_.contains(id)) << id << " is in channel " << channel << " alone";
+      EXPECT_TRUE(documents_.contains(id) && !documents_.at(id).is_purged())
+          << id << " is in channel " << channel << " alone";
   }
 
   std::map<std::string, DocumentEnvelope> documents_;

@@ -201,6 +201,38 @@ TEST_P(ErrorPathsTest, WritesOfSeveralDocuments) {
   });
 }
 
+// Whoever fails, the document is whole in base and cache, or in neither.
+TEST_P(ErrorPathsTest, Purges) {
+  const auto make_two = [this](const std::string& id) {
+    make(id);
+    put_ok(id, R"({"channels":["sport"],"_attachments":{"f":{"data":"aGVsbG8="}}})", revs_[id]);
+  };
+  const auto grant = [this](const std::string& id) {
+    put_user(id);
+    put_ok(id, R"({"grant":{"users":")" + id + R"(","channels":"news"},"channels":["sport"]})");
+  };
+  const auto purge = [this](const std::string& id) {
+    return std::vector{code(env_.run(db_->purger().purge(DocId(id))))};
+  };
+  const auto is_absent = [this](const std::string& id) {
+    return std::vector<bool>{code(get(id)) == Errc::not_found};
+  };
+  run_all({
+      {"purge", make_two, purge, is_absent},
+      {"purgegrant", grant, purge,
+       [&](const auto& id) {
+         return std::vector<bool>{is_absent(id)[0] && !user_reads(id, "news")};
+       }},
+      {"overpurged",
+       [&](const std::string& id) {
+         make_two(id);
+         EXPECT_EQ(purge(id)[0], Errc::ok);
+       },
+       [&](const auto& id) { return put_now(id, R"({"channels":["other"],"v":"two"})"); },
+       [&](const auto& id) { return has(id, "two"); }},
+  });
+}
+
 TEST_P(ErrorPathsTest, Attachments) {
   const auto with_attachment = [this](const std::string& id) {
     revs_[id] = put_ok(id, R"({"channels":["news"],"_attachments":{"f":{"data":"aGVsbG8="}}})");

@@ -59,7 +59,7 @@ CacheEntry entry_of(const DocId& id, const DocumentEnvelope& envelope,
   entry.doc_id = id;
   entry.flags = envelope.flags();
   const auto leaves = envelope.tree.leaves();
-  entry.rev_id = to_rev_id(leaves.front().rev);
+  if (!leaves.empty()) entry.rev_id = to_rev_id(leaves.front().rev);
   for (std::size_t i = 1; i < leaves.size(); ++i)
     entry.other_leaves.push_back(to_rev_id(leaves[i].rev));
   const std::vector<std::string> current = envelope.current_channels();
@@ -85,6 +85,11 @@ FeedRecord feed_record_of(const DocId& id, const DocumentEnvelope& envelope, boo
       record.recent.push_back(recent_of(recorded));
   }
   record.entry = entry_of(id, envelope, own);
+  record.purged_to = envelope.purged_to.value_or(Sequence());
+  if (envelope.is_purged()) {
+    record.entry.flags = CacheEntry::kPurged;
+    return record;
+  }
   const ChannelId star = ChannelId::star();
   const auto& channels = record.entry.channels;
   if (has_star && std::find(channels.begin(), channels.end(), star) == channels.end())

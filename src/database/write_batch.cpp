@@ -114,13 +114,15 @@ Task<void> WriteBatch::load(Round& round) {
 }
 
 void WriteBatch::take_envelope(Pending& pending, const Reply& reply) {
-  if (reply.status == Errc::not_found) return;
+  pending.now.is_new = reply.status == Errc::not_found;
+  if (pending.now.is_new) return;
   // A read without an answer leaves nothing unknown.
   if (!reply.ok()) return answer(pending, Error{Errc::unavailable, "reading the document"});
   auto envelope = decode_envelope(reply.bytes);
   if (!envelope) return answer(pending, std::move(envelope).error());
   pending.now.envelope = *std::move(envelope);
   pending.now.cas = reply.cas;
+  pending.now.is_new = pending.now.envelope.is_purged();
   // R2: a number at or below the document's can only be accounted for, no longer used.
   if (pending.held && pending.held->sequence <= pending.now.envelope.sequence && HG_RULE("R2")) {
     HG_PROBE("R2 number outrun");

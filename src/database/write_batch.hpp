@@ -32,6 +32,7 @@ class WriteBatch {
   struct Attempt {
     DocumentEnvelope envelope;
     Cas cas;                        ///< 0: there was no value
+    bool is_new = false;            ///< there was no document, or a purged one
     std::optional<Revision> base;   ///< base_revision()
     std::vector<Revision> inlined;  ///< whose external bodies were put into the envelope
     RevisionEdit edit;
@@ -85,6 +86,7 @@ class WriteBatch {
   // Writing (write_batch_store.cpp).
   Task<void> store_parts(Round& round);
   std::vector<Operation> settle(Pending& pending);
+  Task<void> take_over_parts(Round owners, std::vector<Key> keys);
   Task<void> allocate(Round& round);
   Task<Result<void>> allocate_for(Round items);
   void seal(Pending& pending);

@@ -45,6 +45,16 @@ std::vector<Sequence> numbers_since(Sequence first, const Reply& document) {
   return numbers;
 }
 
+/// What a purged document says of grants is said at the new one's number: those before it die.
+void take_over_grants(DocumentEnvelope& envelope, RecordedSequence& own) {
+  std::set<std::string> principals(own.grants.begin(), own.grants.end());
+  for (RecordedSequence& recent : envelope.recent) {
+    principals.insert(recent.grants.begin(), recent.grants.end());
+    recent.grants.clear();
+  }
+  own.grants.assign(principals.begin(), principals.end());
+}
+
 /// Takes out the principals whose hidden channels list that number of the document.
 void drop_listed(std::set<ChannelId>& principals, const DocId& id,
                  const Result<SequenceDocument>& document) {
@@ -59,22 +69,52 @@ void drop_listed(std::set<ChannelId>& principals, const DocId& id,
 /// envelope is not written after all, are harmless.
 Task<void> WriteBatch::store_parts(Round& round) {
   std::vector<Operation> inserts;
+  std::vector<Key> keys;
   Round owners;
   for (Pending* pending : round) {
     for (Operation& insert : settle(*pending)) {
+      keys.push_back(key_of(insert));
       inserts.push_back(std::move(insert));
       owners.push_back(pending);
     }
   }
   if (inserts.empty()) co_return;
   const auto replies = co_await context_.base.pipeline(std::move(inserts), context_.deadline());
+  Round heirs;
+  std::vector<Key> inherited;
   for (std::size_t i = 0; i < owners.size(); ++i) {
     const Errc status = replies[i].status;
+    if (status == Errc::exists && owners[i]->now.is_new) {
+      heirs.push_back(owners[i]);
+      inherited.push_back(std::move(keys[i]));
+    }
     if (status == Errc::ok || status == Errc::exists || owners[i]->is_answered) continue;
     const bool is_unknown = status == Errc::timeout_unknown_outcome;
     answer(*owners[i], Error{is_unknown ? Errc::unavailable : status, "writing an attachment"});
   }
+  if (!heirs.empty()) co_await take_over_parts(std::move(heirs), std::move(inherited));
   keep_those_in_round(round);
+}
+
+/// What a new document finds there may be on the way out with one that was purged: given another
+/// version, it stays (DocumentPurger removes the version that it saw).
+Task<void> WriteBatch::take_over_parts(Round owners, std::vector<Key> keys) {
+  const auto found = co_await context_.base.get_many(keys, context_.deadline());
+  std::vector<Operation> writes;
+  Round writers;
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    if (owners[i]->is_answered || !owners[i]->is_in_round) continue;
+    if (!found[i].ok()) {
+      retry(*owners[i], {Errc::unavailable, "reading an attachment"});
+      continue;
+    }
+    writes.push_back(operation::Replace{std::move(keys[i]), found[i].bytes, found[i].cas});
+    writers.push_back(owners[i]);
+  }
+  const auto replies = co_await context_.base.pipeline(std::move(writes), context_.deadline());
+  for (std::size_t i = 0; i < writers.size(); ++i)
+    if (!replies[i].ok() && writers[i]->is_in_round)
+      retry(*writers[i], {Errc::unavailable, "writing an attachment"});
 }
 
 std::vector<Operation> WriteBatch::settle(Pending& pending) {
@@ -157,10 +197,15 @@ void WriteBatch::seal(Pending& pending) {
     own.removals = std::move(assigned.removals);
     own.grants = std::move(assigned.grants);
   }
-  envelope.sequence = own.sequence;
+  const bool is_over_purged = now.is_new && now.cas != Cas();
+  if (is_over_purged) take_over_grants(envelope, own);
+  const Sequence own_sequence = own.sequence;
+  envelope.sequence = own_sequence;
   now.changes_rights = !own.grants.empty();
   record_sequence(envelope, std::move(own));
   prune_recent(envelope, context_.forgettable());
+  // The purge goes on with the new document: the feed may show only this.
+  if (is_over_purged) envelope.purged_to = own_sequence.previous();
   envelope.time_saved = context_.environment.wall_now();
   now.record = feed_record_of(pending.item.id, envelope, config_->star_channel);
 }

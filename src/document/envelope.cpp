@@ -163,7 +163,26 @@ void record_sequence(DocumentEnvelope& envelope, RecordedSequence recent) {
   add_all(at->grants, recent.grants);
 }
 
+void purge(DocumentEnvelope& envelope, Sequence sequence) {
+  // The number lists all that any of the earlier ones would have told of grants; removals are told
+  // to nobody.
+  RecordedSequence own{sequence, {}, assign_grants(envelope, {}, {}, sequence)};
+  DocumentEnvelope left;
+  for (RecordedSequence& recent : envelope.recent) {
+    add_all(own.grants, recent.grants);
+    left.recent.push_back({recent.sequence, {}, {}});
+  }
+  left.ended_grants = std::move(envelope.ended_grants);
+  for (const EndedGrant& ended : left.ended_grants) add_all(own.grants, {ended.principal});
+  left.sequence = sequence;
+  left.purged_to = own.grants.empty() ? sequence : sequence.previous();
+  record_sequence(left, std::move(own));
+  envelope = std::move(left);
+}
+
 std::size_t prune_recent(DocumentEnvelope& envelope, Sequence below) {
+  if (envelope.purged_to && !envelope.is_purged() && *envelope.purged_to < below)
+    envelope.purged_to.reset();
   auto& all = envelope.recent;
   if (all.size() < kRecentSequencesMax) return 0;
   const auto first_kept = std::ranges::lower_bound(all, below, {}, &RecordedSequence::sequence);
@@ -215,6 +234,8 @@ RecordedSequence resequence(DocumentEnvelope& envelope, const std::set<Sequence>
   record_sequence(envelope, {envelope.sequence, {}, {}});
   record_sequence(envelope, moved);
   envelope.sequence = sequence;
+  if (envelope.is_purged())
+    envelope.purged_to = moved.grants.empty() ? sequence : sequence.previous();
   return moved;
 }
 

@@ -124,6 +124,14 @@ struct DocumentEnvelope {
   std::vector<LeafContent> contents;
   std::optional<WallTime> expiry;  ///< whole seconds
   WallTime time_saved{};
+  /// What it was at or below this number was purged, and must leave the cache. Of a purged
+  /// document always there; of one that was written again until the cache has been seen to.
+  std::optional<Sequence> purged_to;
+
+  /// There is no such document any more: what is left says what it was, until the cache writer has
+  /// removed that, too. Whoever reads documents takes it for absent; whoever writes one goes on
+  /// from its numbers.
+  bool is_purged() const { return tree.size() == 0 && purged_to.has_value(); }
 
   /// document_flag bits that the envelope determines.
   std::uint8_t flags() const;
@@ -154,12 +162,15 @@ std::vector<std::string> assign_channels(DocumentEnvelope& envelope,
 std::vector<std::string> assign_grants(DocumentEnvelope& envelope, const GrantSets& access,
                                        const GrantSets& roles, Sequence sequence);
 
+/// Leaves nothing of the document but its numbers and what it has granted, as ended at `sequence`.
+void purge(DocumentEnvelope& envelope, Sequence sequence);
+
 /// Enters a number in `recent`, keeping it sorted; what was recorded at it before is added to.
 void record_sequence(DocumentEnvelope& envelope, RecordedSequence recent);
 
 /// At kRecentSequencesMax or more, drops those below `below` (the stable sequence, or the durable
-/// floor if a failover may lose writes) but keeps the newest kRecentSequencesMin. Returns the
-/// number dropped.
+/// floor if a failover may lose writes) but keeps the newest kRecentSequencesMin. Forgets
+/// `purged_to` of a document that is there if it lies below. Returns the number dropped.
 std::size_t prune_recent(DocumentEnvelope& envelope, Sequence below);
 
 /// What has to happen outside the envelope so that `contents` fits the tree again.

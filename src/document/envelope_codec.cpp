@@ -16,7 +16,8 @@ constexpr std::uint8_t kLastWritten = 1;
 constexpr std::uint8_t kExpiry = 2;
 constexpr std::uint8_t kGrants = 4;
 constexpr std::uint8_t kEndedGrants = 8;
-constexpr std::uint8_t kAll = 15;
+constexpr std::uint8_t kPurgedTo = 16;
+constexpr std::uint8_t kAll = 31;
 }  // namespace part
 
 namespace membership_bit {
@@ -55,7 +56,8 @@ class Encoder {
     out_.u8(kFormat);
     out_.u8(bits((envelope_.last_written ? part::kLastWritten : 0) |
                  (envelope_.expiry ? part::kExpiry : 0) | (has_grants ? part::kGrants : 0) |
-                 (envelope_.ended_grants.empty() ? 0 : part::kEndedGrants)));
+                 (envelope_.ended_grants.empty() ? 0 : part::kEndedGrants) |
+                 (envelope_.purged_to ? part::kPurgedTo : 0)));
     out_.varint(envelope_.sequence.value());
     out_.varint(static_cast<std::uint64_t>(envelope_.time_saved.time_since_epoch().count()));
     if (envelope_.expiry) out_.varint(seconds_of(*envelope_.expiry));
@@ -68,6 +70,7 @@ class Encoder {
       put_grants(envelope_.roles);
     }
     if (!envelope_.ended_grants.empty()) put_ended_grants();
+    if (envelope_.purged_to) put(*envelope_.purged_to);
     put_contents();
     return std::move(out_).bytes();
   }
@@ -175,7 +178,8 @@ class Decoder {
     if (format > kFormat)
       return Error{Errc::unsupported, fmt::format("document envelope of format {}", format)};
     const bool is_whole = format == kFormat && take_head() && take_recent() && take_channels() &&
-                          take_all_grants() && take_ended_grants() && take_contents();
+                          take_all_grants() && take_ended_grants() && take_purged_to() &&
+                          take_contents();
     if (!is_whole || !in_.ok() || !in_.at_end()) return Error{Errc::corrupted, "document envelope"};
     return std::move(envelope_);
   }
@@ -303,6 +307,11 @@ class Decoder {
       ended.end = take_sequence();
     }
     return in_.ok() && !envelope_.ended_grants.empty();
+  }
+
+  bool take_purged_to() {
+    if ((parts_ & part::kPurgedTo) != 0) envelope_.purged_to = take_sequence();
+    return in_.ok();
   }
 
   bool take_contents() {

@@ -5,7 +5,7 @@
 #include <iostream>
 #include <string>
 
-#include "server/status_command.hpp"
+#include "cli/admin_commands.hpp"
 
 namespace headgate {
 
@@ -18,10 +18,14 @@ constexpr const char* kAbout =
 constexpr const char* kExamples =
     "Examples:\n"
     "  headgate serve --data /var/lib/headgate\n"
-    "  curl -X PUT http://127.0.0.1:4985/db                      make a database\n"
-    "  curl -X PUT http://127.0.0.1:4985/db/_user/ann \\\n"
-    "       -d '{\"password\": \"secret\", \"admin_channels\": [\"news\"]}'   make a user\n"
-    "  curl -u ann:secret http://127.0.0.1:4984/db/_changes      see what the user sees\n";
+    "  headgate db create db\n"
+    "  headgate user create db ann --channel news                asks for a password\n"
+    "  curl -u ann:secret http://127.0.0.1:4984/db/_changes      see what the user sees\n"
+    "  headgate explain db doc1 ann                              why it sees a document\n"
+    "\n"
+    "Commands that ask a server take --url and --login, or HEADGATE_URL and HEADGATE_LOGIN, and\n"
+    "--json. Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 exists or conflict,\n"
+    "5 login refused, 6 no server or busy.\n";
 
 constexpr const char* kServeNotes =
     "Prints, once it serves:\n"
@@ -106,32 +110,6 @@ Result<ServerConfig> read_config(const Given& given) {
   return config;
 }
 
-struct StatusArguments {
-  StatusQuestion question;
-  std::string login;  ///< NAME:PASSWORD
-};
-
-void add_options(CLI::App& status, StatusArguments& arguments) {
-  status.add_option("--url", arguments.question.url, "Admin port of any node")
-      ->type_name("URL")
-      ->capture_default_str();
-  status.add_option("--user", arguments.login, "Login of the admin port")
-      ->type_name("NAME:PASSWORD");
-}
-
-int run_status(StatusArguments arguments) {
-  const auto colon = arguments.login.find(':');
-  arguments.question.user = arguments.login.substr(0, colon);
-  if (colon != std::string::npos) arguments.question.password = arguments.login.substr(colon + 1);
-  const auto status = ask_status(arguments.question);
-  if (!status) {
-    std::cerr << "headgate: " << arguments.question.url << ": " << status.error().context << "\n";
-    return 1;
-  }
-  std::cout << *status;
-  return 0;
-}
-
 }  // namespace
 
 CommandLine parse_command_line(int count, const char* const* arguments) {
@@ -142,15 +120,14 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
   app.require_subcommand(1);
   app.failure_message(CLI::FailureMessage::help);
   CLI::App* serve = app.add_subcommand("serve", "Serve the databases of a data directory");
-  StatusArguments status_arguments;
-  CLI::App* status = app.add_subcommand("status", "Show the nodes of a cluster and their roles");
-  add_options(*status, status_arguments);
+  AdminCommands admin_commands(app);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   add_options(*serve, given);
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
-    line.exit_status = app.exit(error);
+    const bool is_help = app.exit(error) == 0;
+    line.exit_status = static_cast<int>(is_help ? ExitStatus::done : ExitStatus::wrong_usage);
     return line;
   }
   if (version->parsed()) {
@@ -158,8 +135,8 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
     line.exit_status = 0;
     return line;
   }
-  if (status->parsed()) {
-    line.exit_status = run_status(std::move(status_arguments));
+  if (const auto status = admin_commands.run()) {
+    line.exit_status = static_cast<int>(*status);
     return line;
   }
   auto config = read_config(given);

@@ -54,6 +54,23 @@ test('databases, their configuration and their end are known to all nodes', asyn
   }, 5_000);
 });
 
+test('a document that one node purges leaves the feeds of all', async () => {
+  const [a, b, c] = nodes.servers;
+  await a.createDatabase('purged');
+  const alice = await a.createUser('purged', 'alice', ['red']);
+  await b.write('purged', [{ _id: 'x', channels: ['red'] }, { _id: 'y', channels: ['red'] }]);
+  const shown = async (server) => documents((await server.changes('purged', alice)).results);
+  for (const server of nodes.servers) {
+    await waitFor('both are shown', async () => (await shown(server)).length === 2);
+  }
+  const answer = await c.admin('POST', '/purged/_purge', { x: ['*'], none: ['*'] });
+  assert.deepEqual(expectStatus(answer, 200), { purged: { x: ['*'] } });
+  for (const server of nodes.servers) assert.deepEqual(await shown(server), ['y']);
+  expectStatus(await a.admin('GET', '/purged/x'), 404);
+  await b.write('purged', [{ _id: 'x', channels: ['red'] }]);
+  for (const server of nodes.servers) assert.deepEqual(await shown(server), ['y', 'x']);
+});
+
 test('a position of one node is good at all; rights are those of all', async () => {
   const [a, b, c] = nodes.servers;
   await a.createDatabase('rights');

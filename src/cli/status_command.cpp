@@ -1,32 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/status_command.hpp"
+#include "cli/status_command.hpp"
 
 #include <fmt/format.h>
 
 #include <map>
 
-#include "document/json.hpp"
-#include "net/basic_auth.hpp"
-#include "net/http_client.hpp"
+#include "cli/print.hpp"
 
 namespace headgate {
 
 namespace {
-
-std::string text_of(const JsonView& object, std::string_view name) {
-  const auto value = object.find(name);
-  return value ? value->as_string().value_or("") : "";
-}
-
-std::uint64_t number_of(const JsonView& object, std::string_view name) {
-  const auto value = object.find(name);
-  return value ? value->as_uint64().value_or(0) : 0;
-}
-
-bool is_set(const JsonView& object, std::string_view name) {
-  const auto value = object.find(name);
-  return value && value->as_bool().value_or(false);
-}
 
 std::string roles_of(const JsonView& node) {
   std::string roles;
@@ -66,22 +49,12 @@ Result<std::string> print_status(std::string_view json) {
   return out;
 }
 
-Result<std::string> ask_status(const StatusQuestion& question) {
-  HttpClient client(question.url);
-  HttpHeaders headers;
-  if (!question.user.empty())
-    headers.add("Authorization", format_basic_auth({question.user, question.password}));
-  HG_TRY(const HttpReply reply, client.get("/_cluster", std::move(headers)));
-  switch (reply.status) {
-    case 200:
-      return print_status(reply.body);
-    case 401:
-      return Error{Errc::unauthorized, "the admin port wants a login: --user NAME:PASSWORD"};
-    case 404:
-      return Error{Errc::not_found, "the node is alone on its store: there is no cluster"};
-    default:
-      return Error{Errc::unavailable, fmt::format("the node answered {}", reply.status)};
-  }
+Result<std::string> ask_status(AdminClient& client, bool as_json) {
+  const auto answer = client.get("/_cluster");
+  if (!answer && answer.error().code == Errc::not_found)
+    return Error{Errc::not_found, "the node is alone on its store: there is no cluster"};
+  if (!answer) return answer.error();
+  return as_json ? *answer + "\n" : print_status(*answer);
 }
 
 }  // namespace headgate
