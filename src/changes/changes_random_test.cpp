@@ -32,10 +32,9 @@ struct Client {
     rows.push_back(row);
     Held& held = documents[row.id];
     if (row.generation() < held.generation) {
-      // Who saw a newer revision by a channel that it has lost since may hear that the document had
-      // left another one before.
-      const bool is_stale_removal = !has_fixed_channels() && !row.removed.empty();
-      if (!is_stale_removal && failure.empty())
+      // Who saw a newer revision by a channel that it has lost since may be told by another one of
+      // an earlier revision: that it was there, and then that it has left.
+      if (has_fixed_channels() && failure.empty())
         failure = row.id + "@" + row.seq + " follows generation " + std::to_string(held.generation);
       return;
     }
