@@ -20,6 +20,7 @@ struct SimMessages::Exchange {
   TimePoint given_up_at;
   std::uint64_t era = 0;              // requests of an earlier one never arrive
   std::optional<bool> is_repeated{};  // while a cut lasts; drawn when a cut stops it
+  bool is_carried_out = false;
   bool is_answered = false;
   bool has_failed = false;  // the node is told that nothing was done: keep it true
 };
@@ -100,13 +101,15 @@ void SimMessages::arrive(const Shared& exchange) {
   }
   if (happens("one request refused", faults_.network.refused_request, *exchange))
     return fail(exchange, Errc::unavailable);
+  exchange->is_carried_out = true;
   request.execute(
       partition.master_for(request.from->node),
       [this, exchange](std::function<void()> deliver) { answer(exchange, std::move(deliver)); });
 }
 
 void SimMessages::fail(const Shared& exchange, Errc code) {
-  if (exchange->is_answered) return;
+  // Another copy was carried out: that this one is not says nothing to its sender.
+  if (exchange->is_answered || exchange->is_carried_out) return;
   exchange->has_failed = true;
   answer(exchange, [exchange, code] { exchange->request.fail(code); });
 }
