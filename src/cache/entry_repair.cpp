@@ -137,14 +137,17 @@ Task<Result<void>> EntryRepair::purge(std::vector<EntryPlace> places) {
   if (places.empty()) co_return Result<void>();
   // What is killed at or below stable would be missing if the purge were lost.
   HG_CO_CHECK(co_await pass_base_barrier());
+  std::vector<DeadRanges::Range> numbers;
   for (const EntryPlace& place : places) {
-    const FeedRecord record = context_.pending.at(place).record;
-    std::vector<Sequence> numbers{record.entry.sequence};
-    for (const RecentSequence& earlier : record.recent) numbers.push_back(earlier.sequence);
-    for (const Sequence number : numbers)
-      if (number <= record.purged_to)
-        HG_CO_CHECK(co_await context_.burial.bury(number, number, Burial::Holders::perhaps));
+    const FeedRecord& record = context_.pending.at(place).record;
+    const auto add = [&](Sequence number) {
+      if (number <= record.purged_to) numbers.push_back({number, number});
+    };
+    add(record.entry.sequence);
+    for (const RecentSequence& earlier : record.recent) add(earlier.sequence);
   }
+  if (!numbers.empty())
+    HG_CO_CHECK(co_await context_.burial.bury(std::move(numbers), Burial::Holders::perhaps));
   HG_CO_CHECK(co_await kill_purged(places));
   // The document may be removed: nobody would do this again.
   HG_CO_CHECK(co_await pass_cache_barrier());

@@ -252,16 +252,23 @@ Task<void> WriteBatch::find_outcomes(Round unknown) {
   for (const Pending* pending : unknown)
     keys.push_back(document_key(context_.id, pending->item.id));
   const auto replies = co_await context_.base.get_many(std::move(keys), context_.deadline());
+  // What a barrier has passed under the history of the read is durable; one for all of them.
+  Result<std::vector<HistoryId>> durable = Errc::unavailable;
+  if (std::any_of(unknown.begin(), unknown.end(), [&](const Pending* pending) {
+        return durability_of(*pending) != Durability::memory;
+      }))
+    durable = co_await context_.base.barrier(context_.deadline());
   for (std::size_t i = 0; i < unknown.size(); ++i) {
     const Sequence sequence = unknown[i]->held->sequence;
     const auto envelope = replies[i].ok() ? decode_envelope(replies[i].bytes) : Errc::not_found;
     const bool is_stored =
         envelope && std::any_of(envelope->recent.begin(), envelope->recent.end(),
                                 [&](const auto& recent) { return recent.sequence == sequence; });
-    const bool is_durable = is_stored && (durability_of(*unknown[i]) == Durability::memory ||
-                                          co_await context_.base.make_durable(
-                                              document_key(context_.id, unknown[i]->item.id),
-                                              replies[i].history, context_.deadline()));
+    const Key key = document_key(context_.id, unknown[i]->item.id);
+    const bool is_durable =
+        is_stored &&
+        (durability_of(*unknown[i]) == Durability::memory ||
+         (durable && durable->at(context_.base.partition_of(key).value()) == replies[i].history));
     // The lost reply would have told the write's identity: the cache writer does the cache work.
     if (is_durable)
       succeed_without_cache(*unknown[i]);
