@@ -42,7 +42,7 @@ Task<Result<Sequence>> DocumentPurger::purge(DocId id) {
     co_return Error{is_lost ? Errc::conflict : written.status,
                     is_lost ? "the document was written meanwhile" : "purging the document"};
   }
-  co_await remove_parts(std::move(parts));
+  co_await remove_parts(std::move(parts), written.history);
   if (record.entry.grants.empty()) co_return drawn.first;
   if (is_unknown) {
     // Its identity is not known: the cache writer does the cache work.
@@ -61,10 +61,12 @@ Task<Result<Sequence>> DocumentPurger::purge(DocId id) {
 // too, but what is gone may also never have been.
 Task<Result<Reply>> DocumentPurger::find_outcome(Key key, Sequence number) {
   const Error unknown{Errc::timeout_unknown_outcome, "purging the document"};
-  Reply found = co_await context_.base.get(std::move(key), context_.deadline());
+  Reply found = co_await context_.base.get(key, context_.deadline());
   if (!found.ok()) co_return unknown;
   const auto envelope = decode_envelope(found.bytes);
   if (!envelope || !envelope->is_purged() || envelope->sequence != number) co_return unknown;
+  if (context_.durability_of_rights(context_.config->durability) != Durability::memory)
+    HG_CO_CHECK(co_await context_.base.make_durable(key, found.history, context_.deadline()));
   co_return found;
 }
 
@@ -113,10 +115,14 @@ Task<Result<std::vector<DocumentPurger::Part>>> DocumentPurger::parts_of(DocId i
   co_return parts;
 }
 
-// What fails stays as garbage.
-Task<void> DocumentPurger::remove_parts(std::vector<Part> parts) {
+// What fails stays as garbage. Under another history the purge itself may be lost, and its document
+// needs them.
+Task<void> DocumentPurger::remove_parts(std::vector<Part> parts, HistoryId purged_under) {
+  WriteOptions options;
+  options.if_history = purged_under;
   std::vector<Operation> removals;
-  for (Part& part : parts) removals.push_back(operation::Remove{std::move(part.key), part.cas});
+  for (Part& part : parts)
+    removals.push_back(operation::Remove{std::move(part.key), part.cas, options});
   if (!removals.empty()) co_await context_.base.pipeline(std::move(removals), context_.deadline());
 }
 

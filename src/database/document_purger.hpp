@@ -44,7 +44,7 @@ class DocumentPurger {
   Task<Result<std::vector<Part>>> parts_of(DocId id);
   Task<Result<Reply>> find_outcome(Key key, Sequence number);
   Task<Result<void>> take_grants_back(CacheEntry entry, WriteIdentity identity, WriteFence fence);
-  Task<void> remove_parts(std::vector<Part> parts);
+  Task<void> remove_parts(std::vector<Part> parts, HistoryId purged_under);
 
   DatabaseContext& context_;
 };

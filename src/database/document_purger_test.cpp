@@ -16,6 +16,10 @@ using testing::IsEmpty;
 
 class DocumentPurgerTest : public DatabaseFixture {
  protected:
+  /// Purges "a".
+  Task<void> purge_into(std::optional<Result<Sequence>>& purged) {
+    purged = co_await db_->purger().purge(DocId("a"));
+  }
   Result<Sequence> purge(std::string_view id) {
     return env_.run(db_->purger().purge(DocId(std::string(id))));
   }
@@ -162,10 +166,7 @@ TEST_F(DocumentPurgerTest, ALatePurgeIsCarriedOnByADocumentWrittenAgain) {
       {.matches = writes_of_kind(KeyKind::document), .effect = FaultBucket::Effect::hold});
   TaskScope scope(env_);
   std::optional<Result<Sequence>> purged;
-  const auto run = [](DocumentPurger& purger, std::optional<Result<Sequence>>& into) -> Task<void> {
-    into = co_await purger.purge(DocId("a"));
-  };
-  scope.spawn(run(db_->purger(), purged));
+  scope.spawn(purge_into(purged));
   env_.run_ready();
   ASSERT_EQ(bucket_.held(), 1u);
   env_.run(env_.sleep_for(std::chrono::seconds(3)));
@@ -199,10 +200,7 @@ TEST_F(DocumentPurgerTest, AWriteThatComesBetweenIsNotLost) {
       {.matches = writes_of_kind(KeyKind::document), .effect = FaultBucket::Effect::hold});
   std::optional<Result<Sequence>> purged;
   TaskScope scope(env_);
-  const auto run = [](DocumentPurger& purger, std::optional<Result<Sequence>>& into) -> Task<void> {
-    into = co_await purger.purge(DocId("a"));
-  };
-  scope.spawn(run(db_->purger(), purged));
+  scope.spawn(purge_into(purged));
   env_.run_ready();
   ASSERT_EQ(bucket_.held(), 1u);
   put_ok("a", R"({"channels":["news"],"n":2})", first);
@@ -226,10 +224,7 @@ TEST_F(DocumentPurgerTest, ANewDocumentKeepsTheAttachmentThatItShares) {
                   .effect = FaultBucket::Effect::hold});
   TaskScope scope(env_);
   std::optional<Result<Sequence>> purged;
-  const auto run = [](DocumentPurger& purger, std::optional<Result<Sequence>>& into) -> Task<void> {
-    into = co_await purger.purge(DocId("a"));
-  };
-  scope.spawn(run(db_->purger(), purged));
+  scope.spawn(purge_into(purged));
   env_.run_ready();
   ASSERT_EQ(bucket_.held(), 1u);
   put_ok("a", with);
