@@ -212,6 +212,28 @@ TEST_F(DocumentPurgerTest, AWriteThatComesBetweenIsNotLost) {
   expect_all_accounted_for();
 }
 
+// A failover takes the purge between its base write and the removal of the attachment.
+TEST_F(DocumentPurgerTest, ALostPurgeTakesNoAttachment) {
+  put_ok("a", R"({"_attachments":{"f":{"data":"aGVsbG8="}}})");
+  const std::size_t before = store_.operation_count(PartitionNumber(0));
+  bucket_.inject({.matches =
+                      [](const Operation& operation) {
+                        return std::holds_alternative<operation::Remove>(operation) &&
+                               key_of(operation).kind == KeyKind::attachment;
+                      },
+                  .effect = FaultBucket::Effect::hold});
+  TaskScope scope(env_);
+  std::optional<Result<Sequence>> purged;
+  scope.spawn(purge_into(purged));
+  env_.run_ready();
+  ASSERT_EQ(bucket_.held(), 1u);
+  store_.fail_over(PartitionNumber(0), before);
+  bucket_.release();
+  env_.run(scope.join());
+  const auto bytes = env_.run(db_->documents().get_attachment(admin(), DocId("a"), {}, "f"));
+  EXPECT_TRUE(bytes) << bytes.error().context;
+}
+
 // The purge saw the attachment's bytes before the new document came to rely on them.
 TEST_F(DocumentPurgerTest, ANewDocumentKeepsTheAttachmentThatItShares) {
   const std::string with = R"({"_attachments":{"f":{"data":"aGVsbG8="}}})";
