@@ -200,8 +200,7 @@ void add_common(const std::vector<GrantSpan>& held, const RoleTimeline& role, Gr
   }
 }
 
-// Joins what overlaps or touches, and keeps what has ended.
-std::vector<GrantSpan> ended(std::vector<GrantSpan> spans) {
+std::vector<GrantSpan> join(std::vector<GrantSpan> spans) {
   std::ranges::sort(spans, {}, &GrantSpan::start);
   std::vector<GrantSpan> joined;
   for (const GrantSpan& span : spans) {
@@ -210,25 +209,21 @@ std::vector<GrantSpan> ended(std::vector<GrantSpan> spans) {
     else
       joined.push_back(span);
   }
-  std::erase_if(joined, [](const GrantSpan& span) { return span.end == kUnended; });
   return joined;
 }
 
 }  // namespace
 
-GrantHistory ended_access(const GrantTimeline& own, const GrantTimeline& held,
-                          const std::map<std::string, RoleTimeline>& roles) {
+GrantHistory access_history(const GrantTimeline& own, const GrantTimeline& held,
+                            const std::map<std::string, RoleTimeline>& roles) {
   GrantHistory all = own.spans();
   for (const auto& [name, spans] : held.spans()) {
     const auto role = roles.find(name);
     if (role != roles.end()) add_common(spans, role->second, all);
   }
-  GrantHistory past;
-  for (auto& [channel, spans] : all) {
-    auto over = ended(std::move(spans));
-    if (!over.empty() && channel != kPublicChannel) past.emplace(channel, std::move(over));
-  }
-  return past;
+  all.erase(std::string(kPublicChannel));
+  for (auto& [channel, spans] : all) spans = join(std::move(spans));
+  return all;
 }
 
 EffectiveAccess::EffectiveAccess() : channels_{{std::string(kPublicChannel), Sequence(1)}} {}

@@ -101,10 +101,10 @@ struct RoleTimeline {
   std::vector<GrantSpan> lives;  ///< the present one has no end
   GrantHistory channels;
 };
-/// The times that ended in which a user could read a channel, from wherever it came, oldest first;
-/// what goes on without a gap has not ended. `roles` are those of `held`, by name.
-GrantHistory ended_access(const GrantTimeline& own, const GrantTimeline& held,
-                          const std::map<std::string, RoleTimeline>& roles);
+/// The times in which a user could read a channel, from wherever it came, oldest first and without
+/// what touches or overlaps; the present one has no end. `roles` are those of `held`, by name.
+GrantHistory access_history(const GrantTimeline& own, const GrantTimeline& held,
+                            const std::map<std::string, RoleTimeline>& roles);
 
 /// Adds `more` to `into`; what is in both keeps the lower sequence.
 void merge_grants(Grants& into, const Grants& more);

@@ -113,7 +113,7 @@ void write_user(JsonWriter& out, const Facts& facts) {
   out.key("since").number(std::uint64_t{1}).key("by").string("everyone").end_object();
   for (const GrantOrigin& origin : facts.origins) write_origin(out, origin);
   out.end_array().key("lost").begin_array();
-  for (const auto& [channel, spans] : facts.user->ended_access) {
+  for (const auto& [channel, spans] : facts.user->access_history) {
     if (facts.user->access.can_read_channel(channel)) continue;
     out.begin_object().key("channel").string(channel);
     out.key("since").number(spans.back().start.value());

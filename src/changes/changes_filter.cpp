@@ -2,6 +2,8 @@
 #include "changes/changes_filter.hpp"
 
 #include <algorithm>
+#include <string>
+#include <unordered_set>
 #include <utility>
 
 namespace headgate {
@@ -23,30 +25,37 @@ std::vector<GrantSpan> stays_in(const DocumentEnvelope& envelope, const ChannelI
 
 // The document was in the channel while the reader could read it, and the reader has not been told
 // that it left.
-bool may_have(const Principal& reader, const DocumentEnvelope& envelope, const ChannelId& channel,
-              Sequence safe) {
-  const auto held = reader.ended_access.find(std::string(channel.name()));
-  if (held == reader.ended_access.end()) return false;
-  for (const GrantSpan& stay : stays_in(envelope, channel)) {
-    if (stay.end <= safe) continue;
+bool may_have(const Principal& reader, const DocumentEnvelope& envelope, const Change::Held& by) {
+  const auto held = reader.access_history.find(std::string(by.channel.name()));
+  if (held == reader.access_history.end()) return false;
+  for (const GrantSpan& stay : stays_in(envelope, by.channel)) {
+    if (stay.end <= by.told_to) continue;
     for (const GrantSpan& span : held->second)
       if (stay.start < span.end && span.start < stay.end) return true;
   }
   return false;
 }
 
+// A document may have been lost by several channels.
+void keep_first_candidates(std::vector<Change>& changes) {
+  std::unordered_set<std::string> told;
+  std::erase_if(changes, [&](const Change& change) {
+    return change.is_candidate() && !told.insert(change.entry().doc_id.text()).second;
+  });
+}
+
 }  // namespace
 
 Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
-                                        const ChannelPlan& plan, Sequence safe, Sequence up_to,
-                                        std::size_t wanted, MergedPages& merged) {
+                                        const ChannelPlan& plan, Sequence up_to, std::size_t wanted,
+                                        MergedPages& merged) {
   if (options_.doc_ids) {
     std::erase_if(merged.changes, [&](const Change& change) {
       return !options_.doc_ids->contains(change.entry().doc_id.text());
     });
   }
   const bool reads_documents =
-      options_.selector || std::ranges::any_of(merged.changes, &Change::is_revocation);
+      options_.selector || std::ranges::any_of(merged.changes, &Change::is_candidate);
   if (!reads_documents) co_return Result<void>();
   const std::vector<Change> all = std::exchange(merged.changes, {});
   const auto is_beyond = [&](const Change& change) {
@@ -57,9 +66,10 @@ Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
   while (next != end && merged.changes.size() < wanted &&
          next - all.begin() < static_cast<std::ptrdiff_t>(kDocumentsPerPass)) {
     const auto last = next + std::min<std::ptrdiff_t>(kStep, end - next);
-    HG_CO_CHECK(co_await keep_wanted(reader, plan, safe, {next, last}, merged.changes));
+    HG_CO_CHECK(co_await keep_wanted(reader, plan, {next, last}, merged.changes));
     next = last;
   }
+  keep_first_candidates(merged.changes);
   if (next == end) co_return Result<void>();
   merged.bound = std::prev(next)->place;
   merged.is_cut = true;
@@ -67,10 +77,9 @@ Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
 }
 
 Task<Result<void>> ChangesFilter::keep_wanted(std::shared_ptr<const Principal> reader,
-                                              const ChannelPlan& plan, Sequence safe,
-                                              std::vector<Change> changes,
+                                              const ChannelPlan& plan, std::vector<Change> changes,
                                               std::vector<Change>& kept) {
-  HG_CO_CHECK(co_await drop_unfounded(reader, safe, changes));
+  HG_CO_CHECK(co_await drop_unfounded(reader, changes));
   if (options_.selector) co_return co_await select(reader, plan, std::move(changes), kept);
   std::ranges::move(changes, std::back_inserter(kept));
   co_return Result<void>();
@@ -79,18 +88,18 @@ Task<Result<void>> ChangesFilter::keep_wanted(std::shared_ptr<const Principal> r
 // sync_gateway PR 5021: not what can be read by another channel; and not what was never in the
 // channel while the reader had it.
 Task<Result<void>> ChangesFilter::drop_unfounded(std::shared_ptr<const Principal> reader,
-                                                 Sequence safe, std::vector<Change>& changes) {
+                                                 std::vector<Change>& changes) {
   std::vector<DocId> ids;
   for (const Change& change : changes)
-    if (change.is_revocation()) ids.push_back(change.entry().doc_id);
+    if (change.is_candidate()) ids.push_back(change.entry().doc_id);
   if (ids.empty()) co_return Result<void>();
   HG_CO_TRY(const auto envelopes, co_await source_.load_envelopes(std::move(ids)));
   std::size_t next = 0;
   std::erase_if(changes, [&](const Change& change) {
-    if (!change.is_revocation()) return false;
+    if (!change.is_candidate()) return false;
     const auto& envelope = envelopes[next++];
     return !envelope || reader->access.can_read(envelope->current_channels()) ||
-           !may_have(*reader, *envelope, *change.lost, safe);
+           !may_have(*reader, *envelope, *change.held);
   });
   co_return Result<void>();
 }

@@ -12,7 +12,8 @@
 namespace headgate {
 
 /// Takes out of what a pass has read the documents that a request did not ask for, by their ids or
-/// by a selector, and revocations of documents that the reader can still read, or never could.
+/// by a selector, and candidates (Change::held) of documents that the reader can still read, or
+/// never could.
 /// Reads documents for the latter two, and so looks at a bounded number of them in one pass.
 /// Confined to its executor. Source and options must outlive it, and the calls in flight.
 class ChangesFilter {
@@ -26,16 +27,14 @@ class ChangesFilter {
   /// Keeps the changes that are asked for. It may stop once it has `wanted` of them: then what lies
   /// beyond is taken out, too, and `merged` says so (bound, is_cut). Changes above `up_to` are not
   /// looked at. That a document left the reader's channels, or is revoked, is told whatever it was.
-  /// `safe` is what the client has been told of.
   /// Errors: unavailable, timeout_unknown_outcome, corrupted.
   Task<Result<void>> apply(std::shared_ptr<const Principal> reader, const ChannelPlan& plan,
-                           Sequence safe, Sequence up_to, std::size_t wanted, MergedPages& merged);
+                           Sequence up_to, std::size_t wanted, MergedPages& merged);
 
  private:
   Task<Result<void>> keep_wanted(std::shared_ptr<const Principal> reader, const ChannelPlan& plan,
-                                 Sequence safe, std::vector<Change> changes,
-                                 std::vector<Change>& kept);
-  Task<Result<void>> drop_unfounded(std::shared_ptr<const Principal> reader, Sequence safe,
+                                 std::vector<Change> changes, std::vector<Change>& kept);
+  Task<Result<void>> drop_unfounded(std::shared_ptr<const Principal> reader,
                                     std::vector<Change>& changes);
   Task<Result<void>> select(std::shared_ptr<const Principal> reader, const ChannelPlan& plan,
                             std::vector<Change> changes, std::vector<Change>& kept);

@@ -76,6 +76,35 @@ TEST_F(GrantTest, BackfillLeavesOutTombstonesAndRemovals) {
   EXPECT_THAT(follower.rows[0].removed, IsEmpty());
 }
 
+// Who had the channel before may have the documents. I1.
+TEST_F(GrantTest, BackfillTellsOfRemovalsToWhoHadTheChannelBefore) {
+  put_user("alice", {"c"});                      // 2
+  const std::string gone = put_in("gone", "c");  // 3
+  const std::string left = put_in("left", "c");  // 4
+  put_in("here", "c");                           // 5
+  put_user("alice", {});                         // 6
+  remove("gone", gone);                          // 7
+  put_in("left", "other", left);                 // 8
+  put_user("alice", {"c"});                      // 9
+  settle();
+  EXPECT_THAT(changes_of("alice", "5"), ElementsAre("here@9:5", "gone@9:7", "left@9:8"));
+  EXPECT_THAT(changes_of("alice", "9:5"), ElementsAre("gone@9:7", "left@9:8"));
+  EXPECT_THAT(changes_of("alice", "6"), ElementsAre("here@9:5"));
+}
+
+// The channel was readable all the time, but not by the grant by which it is now.
+TEST_F(GrantTest, BackfillOfAGrantThatTookOverFromAnother) {
+  ASSERT_TRUE(put_role("r", {"c"}));             // 2
+  put_user("alice", {"c"});                      // 3
+  const std::string gone = put_in("gone", "c");  // 4
+  const std::string left = put_in("left", "c");  // 5
+  remove("gone", gone);                          // 6
+  put_user("alice", {}, {"r"});                  // 7
+  put_in("left", "other", left);                 // 8
+  settle();
+  EXPECT_THAT(changes_of("alice", "5"), ElementsAre("gone@7:6", "left@8"));
+}
+
 // CBG-1246: a limit through a backfill goes on where it was.
 TEST_F(GrantTest, BackfillInPages) {
   put_user("alice", {"news"});

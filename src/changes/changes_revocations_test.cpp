@@ -45,8 +45,10 @@ TEST_F(RevocationTest, AChannelTakenByAnAdmin) {
   settle();
   EXPECT_THAT(told_to("alice", "7"), ElementsAre("-a@8:3", "-b@8:6", "n@9"));
   // sync_gateway PR 5395: its sequence may be all that is new.
-  EXPECT_THAT(told_to("alice", "8:3"), ElementsAre("-b@8:6", "n@9"));
-  EXPECT_THAT(told_to("alice", "8:6"), ElementsAre("n@9"));
+  // Whether its client was told of `gone` before, it does not say.
+  EXPECT_THAT(told_to("alice", "8:3"), ElementsAre("-b@8:6", "-gone@8:7", "n@9"));
+  EXPECT_THAT(told_to("alice", "8:6"), ElementsAre("-gone@8:7", "n@9"));
+  EXPECT_THAT(told_to("alice", "8:7"), ElementsAre("n@9"));
   EXPECT_THAT(told_to("alice", "8"), ElementsAre("n@9"));
   // Whoever was not told that `gone` left is told now.
   EXPECT_THAT(told_to("alice", "6"), ElementsAre("-a@8:3", "-b@8:6", "-gone@8:7", "n@9"));
@@ -85,6 +87,28 @@ TEST_F(RevocationTest, OnlyWhatTheReaderMayHave) {
   settle();
   EXPECT_THAT(told_to("alice", "5"), ElementsAre("-here@6:5"));
   EXPECT_THAT(told_to("alice", "4"), ElementsAre("-here@6:5"));
+}
+
+// The channel by which it could be read otherwise is granted anew, and its backfill would not tell.
+TEST_F(RevocationTest, DeletedBeforeAnotherOfItsChannelsIsGranted) {
+  put_user("alice", {"c"});                    // 2
+  const auto both = put_in("both", "c news");  // 3
+  put_user("alice", {});                       // 4
+  remove("both", both);                        // 5
+  put_user("alice", {"news"});                 // 6
+  settle();
+  EXPECT_THAT(told_to("alice", "3"), ElementsAre("-both@4:3"));
+}
+
+// Only one of the lost channels is the one by which the reader had it.
+TEST_F(RevocationTest, LostByTheSecondOfTwoChannels) {
+  const auto rev = put_in("doc", "c");         // 2
+  const auto moved = put_in("doc", "d", rev);  // 3
+  put_user("alice", {"c", "d"});               // 4
+  put_user("alice", {"d"});                    // 5
+  put_user("alice", {});                       // 6
+  settle();
+  EXPECT_THAT(told_to("alice", "4"), ElementsAre("-doc@6:3"));
 }
 
 TEST_F(RevocationTest, AGrantOfADocumentThatIsTakenBack) {

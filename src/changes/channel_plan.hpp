@@ -16,13 +16,16 @@ namespace headgate {
 struct FeedChannel {
   ChannelId channel;
   Sequence granted_at;  ///< or lost
+  /// Until when it could be read before that grant, which may only have taken over from another
+  /// one (kUnended); 0: never.
+  Sequence had_until = {};
 
   friend bool operator==(const FeedChannel&, const FeedChannel&) = default;
 };
 
 /// The channels of a feed, in the order of their names: those that its reader may see, of the named
 /// ones if there are any and "*" is not among them.
-std::vector<FeedChannel> feed_channels(const EffectiveAccess& access,
+std::vector<FeedChannel> feed_channels(const Principal& reader,
                                        const std::optional<std::vector<std::string>>& names);
 
 /// What one pass reads. Pure.
@@ -32,6 +35,9 @@ struct ChannelPlan {
     Sequence since;  ///< exclusive
     /// Entries up to here belong to the backfill of the grant at this sequence; 0: none.
     Sequence backfill;
+    /// The client may have documents of the channel from before `backfill`, and what left it up to
+    /// here it knows. kNoSequence: it has none.
+    Sequence told_to = kNoSequence;
     /// The channel was lost at `backfill`: entries before it are of documents to be revoked, others
     /// are not looked at.
     bool is_revocation = false;

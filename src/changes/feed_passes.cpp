@@ -21,7 +21,7 @@ FeedPasses::FeedPasses(ChangesSource& source, FeedWaiter& waiter,
       options_(options),
       mode_(options_.mode.value_or(source.default_mode())),
       reader_(std::move(reader)),
-      channels_(feed_channels(reader_->access, options_.channels)),
+      channels_(feed_channels(*reader_, options_.channels)),
       lost_(lost()),
       position_(options_.since),
       filter_(source, options_) {}
@@ -45,7 +45,7 @@ Task<Result<void>> FeedPasses::load_reader(PassStart pass) {
   HG_CO_TRY(auto loaded, co_await source_.load_principal(reader_->name, std::move(pass)));
   if (loaded == reader_) co_return Result<void>();
   reader_ = std::move(loaded);
-  channels_ = feed_channels(reader_->access, options_.channels);
+  channels_ = feed_channels(*reader_, options_.channels);
   lost_ = lost();
   is_registered_ = is_registered_ && waiter_.interest() == interest();
   co_return Result<void>();
@@ -122,7 +122,7 @@ Task<Result<FeedPasses::Selection>> FeedPasses::choose(std::size_t rows_max) {
   }
   MergedPages merged = merge_pages(plan, pages);
   const Sequence up_to = mode_ == ReadMode::stable ? start.stable : kNoSequence;
-  HG_CO_CHECK(co_await filter_.apply(reader_, plan, position_.safe(), up_to, rows_max, merged));
+  HG_CO_CHECK(co_await filter_.apply(reader_, plan, up_to, rows_max, merged));
   add_user_entry(plan, merged, start.stable);
   Selection selection = select(plan, merged, start.stable, rows_max);
   selection.stable = stable_ = start.stable;
@@ -166,7 +166,7 @@ bool FeedPasses::is_set_back(const PassStart& start) const {
 }
 
 bool FeedPasses::was_sent(const Change& change) const {
-  if (change.is_revocation()) return false;
+  if (change.is_candidate()) return false;
   const auto sent = sent_.find(change.entry().doc_id.text());
   return sent != sent_.end() && sent->second >= change.sequence() && HG_RULE("R17b");
 }
@@ -225,7 +225,7 @@ std::vector<SequenceId> FeedPasses::commit(const Selection& selection) {
   for (const PickedChange& picked : selection.picked) {
     const Change& change = picked.change;
     position_.send(change.sequence());
-    if (change.sequence() > stable && !change.is_revocation())
+    if (change.sequence() > stable && !change.is_candidate())
       sent_[change.entry().doc_id.text()] = change.sequence();
     ids.push_back(position_.id_of(change.place, stable));
   }

@@ -29,11 +29,28 @@ bool is_held_before(const CacheEntry& entry, const ChannelPlan& plan, Sequence g
   return false;
 }
 
-// By a channel other than the lost one: that may be held again, and the document gone from it.
+// By a channel other than the lost one, which tells if the document is gone from it since: one held
+// all along. A backfill would not.
 bool is_seen_otherwise(const CacheEntry& entry, const ChannelPlan& plan, const ChannelId& lost) {
-  return std::any_of(entry.channels.begin(), entry.channels.end(), [&](const ChannelId& channel) {
-    return channel != lost && plan.is_visible(channel);
+  return std::ranges::any_of(plan.reads, [&](const ChannelPlan::Read& read) {
+    return !read.is_revocation && read.backfill == Sequence() && read.channel != lost &&
+           contains(entry.channels, read.channel);
   });
+}
+
+// What precedes the grant or the loss of a channel.
+void add_old(const ChannelPlan& plan, const ChannelPlan::Read& read, const ChannelEntry& entry,
+             std::vector<Change>& changes) {
+  const CacheEntry& write = entry.document->entry;
+  Change change{ChangesPlace::backfill(read.backfill, entry.sequence), entry.document};
+  const bool is_gone = entry.is_removal || write.is_deleted();
+  if (read.is_revocation || (is_gone && entry.sequence > read.told_to))
+    change.held = Change::Held{read.channel, read.told_to, read.is_revocation};
+  const bool is_left_out =
+      read.is_revocation
+          ? entry.sequence == read.backfill || is_seen_otherwise(write, plan, read.channel)
+          : (is_gone && !change.held) || is_held_before(write, plan, read.backfill);
+  if (!is_left_out) changes.push_back(std::move(change));
 }
 
 void add_page(const ChannelPlan& plan, const ChannelPlan::Read& read, const ChannelPage& page,
@@ -41,34 +58,26 @@ void add_page(const ChannelPlan& plan, const ChannelPlan::Read& read, const Chan
   for (const ChannelEntry& entry : page.entries) {
     const CacheEntry& write = entry.document->entry;
     if (write.is_principal()) continue;
-    if (read.is_revocation) {
-      if (entry.sequence < read.backfill && !is_seen_otherwise(write, plan, read.channel))
-        changes.push_back(
-            {ChangesPlace::backfill(read.backfill, entry.sequence), entry.document, read.channel});
-      continue;
-    }
-    if (entry.sequence > read.backfill) {
+    if (entry.sequence > read.backfill && !read.is_revocation)
       changes.push_back({ChangesPlace::ordinary(entry.sequence), entry.document});
-    } else if (!entry.is_removal && !write.is_deleted() &&
-               !is_held_before(write, plan, read.backfill)) {
-      changes.push_back({ChangesPlace::backfill(read.backfill, entry.sequence), entry.document});
-    }
+    else if (entry.sequence <= read.backfill)
+      add_old(plan, read, entry, changes);
   }
 }
 
 // Keeps of each document its newest change, at the first of its places. Whoever is sent a change of
-// a document needs no revocation of it.
+// a document needs no candidate of it; of several candidates each may be the one that counts.
 void keep_newest(std::vector<Change>& changes) {
   std::unordered_map<std::string_view, Sequence> newest;
   newest.reserve(changes.size());
   for (const Change& change : changes) {
-    if (change.is_revocation()) continue;
+    if (change.is_candidate()) continue;
     Sequence& sequence = newest[change.entry().doc_id.text()];
     sequence = std::max(sequence, change.sequence());
   }
   std::erase_if(changes, [&](const Change& change) {
-    const auto [known, is_first] = newest.try_emplace(change.entry().doc_id.text(), kNoSequence);
-    if (change.is_revocation()) return !is_first;
+    const auto known = newest.find(change.entry().doc_id.text());
+    if (change.is_candidate()) return known != newest.end();
     if (change.sequence() != known->second) return true;
     known->second = kNoSequence;  // later places of the same change are not wanted
     return false;

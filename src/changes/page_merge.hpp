@@ -13,27 +13,35 @@ namespace headgate {
 struct Change {
   ChangesPlace place;
   std::shared_ptr<const SequenceDocument> document;
-  /// The reader has lost this channel, by which it may have the document; absent: a change.
-  std::optional<ChannelId> lost = std::nullopt;
+  /// Of what the reader may have by a time in which it could read the channel.
+  struct Held {
+    ChannelId channel;
+    Sequence told_to;            ///< see ChannelPlan::Read
+    bool is_revocation = false;  ///< the channel is lost; otherwise a removal from it
+  };
+  /// Absent: a change like any other. Present: a candidate, to be told only if the reader may have
+  /// the document and cannot read it any more, which its entry does not tell.
+  std::optional<Held> held = std::nullopt;
 
-  bool is_revocation() const { return lost.has_value(); }
+  bool is_candidate() const { return held.has_value(); }
+  bool is_revocation() const { return held && held->is_revocation; }
   Sequence sequence() const { return document->entry.sequence; }
   const CacheEntry& entry() const { return document->entry; }
 };
 
 /// The pages of a pass, brought together.
 struct MergedPages {
-  std::vector<Change> changes;  ///< in the order of their places, each document once
+  std::vector<Change> changes;  ///< in the order of their places, each document's once
   /// Nothing is missing up to here; what lies beyond must not be sent in this step.
   ChangesPlace bound = ChangesPlace::ordinary(kNoSequence);
   bool is_cut = false;       ///< a filter looked no further than the bound, though there is more
   bool has_awaited = false;  ///< some entry's sequence document is not there yet (R15b)
 };
 
-/// Brings the pages of `plan.reads` together. A backfill leaves out tombstones and removals (a new
-/// reader never had them), and what the reader has through a channel it held before. Of lost
-/// channels it has candidates only: whether the reader has a document otherwise, its entry does not
-/// tell. Pure.
+/// Brings the pages of `plan.reads` together. A backfill leaves out what the reader has through
+/// a channel it held before, and tombstones and removals, unless the reader could read the channel
+/// at an earlier time. Of those and of lost channels there are candidates, one for each channel by
+/// which the reader may have had a document. Pure.
 MergedPages merge_pages(const ChannelPlan& plan, const std::vector<ChannelPage>& pages);
 
 /// The channels that the document left by this change, of those that the reader sees.

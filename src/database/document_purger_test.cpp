@@ -272,18 +272,18 @@ TEST_F(DocumentPurgerTest, ItsGrantsAreTakenBackWhenItIsAcknowledged) {
   ASSERT_TRUE(env_.run(db_->start_cache_writer()));
   expect_all_accounted_for();
   EXPECT_FALSE(user("ann")->access.can_read_channel("red"));
-  EXPECT_EQ(user("ann")->ended_access.count("red"), 1u) << "revocations tell of it";
+  EXPECT_EQ(user("ann")->access_history.count("red"), 1u) << "revocations tell of it";
   EXPECT_THAT(names("*"), IsEmpty());
   EXPECT_EQ(env_.run(db_->count_documents()).value(), 0u);
   EXPECT_TRUE(is_stored("g")) << "it says until when";
   reopen();
   EXPECT_FALSE(user("ann")->access.can_read_channel("red"));
-  EXPECT_EQ(user("ann")->ended_access.count("red"), 1u);
+  EXPECT_EQ(user("ann")->access_history.count("red"), 1u);
   EXPECT_EQ(purge("g").error().code, Errc::not_found);
   put_ok("g", R"({"channels":["x"]})");
   expect_all_accounted_for();
   EXPECT_EQ(db_->cache_writer_statistics().resequences, 0u);
-  EXPECT_EQ(user("ann")->ended_access.count("red"), 1u);
+  EXPECT_EQ(user("ann")->access_history.count("red"), 1u);
   EXPECT_THAT(names("x"), ElementsAre("g"));
   EXPECT_FALSE(user("ann")->access.can_read_channel("red"));
 }

@@ -18,8 +18,9 @@ namespace headgate {
 struct Principal {
   std::string name;  ///< empty: the guest, or an admin
   EffectiveAccess access;
-  /// When it could read a channel, of times that ended (`revocations`).
-  GrantHistory ended_access;
+  /// When it could read which channel, as far as is known, oldest first; the present time of a
+  /// channel has no end. Empty for an admin.
+  GrantHistory access_history;
   std::set<std::string> roles;  ///< names of the existing roles it has, without "role:"
   /// Of the user's own record: the place of its pseudo entry `_user/NAME`; 0: it has none.
   Sequence sequence;

@@ -187,7 +187,7 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   principal->access = EffectiveAccess::of_user(channels.present, own.channels, roles.present);
   merge_grants(channels.present, own.channels);
   add_history(channels.past, own.past_channels);
-  principal->ended_access = ended_access(channels, held, roles.timelines);
+  principal->access_history = access_history(channels, held, roles.timelines);
   principal->sync_user = sync_user_of(*principal);
   built.principal = std::move(principal);
   co_return built;

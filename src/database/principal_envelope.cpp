@@ -18,11 +18,10 @@ void move_grants(Grants& grants, const std::set<Sequence>& lost, Sequence to) {
     if (lost.contains(since)) since = to;
 }
 
+// The beginning stays, lest it come after the end.
 void move_spans(std::vector<GrantSpan>& spans, const std::set<Sequence>& lost, Sequence to) {
-  for (GrantSpan& span : spans) {
-    if (lost.contains(span.start)) span.start = to;
+  for (GrantSpan& span : spans)
     if (lost.contains(span.end)) span.end = to;
-  }
 }
 
 void move_history(GrantHistory& history, const std::set<Sequence>& lost, Sequence to) {

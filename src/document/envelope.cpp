@@ -59,6 +59,7 @@ void add_all(std::vector<std::string>& into, const std::vector<std::string>& nam
   into.erase(repeated.begin(), repeated.end());
 }
 
+// What ended is told of by its end: the beginning stays, lest it come after the end.
 void move_if_lost(Sequence& at, const std::set<Sequence>& lost, Sequence to) {
   if (lost.contains(at)) at = to;
 }
@@ -70,10 +71,7 @@ void move_channels(ChannelMap& channels, const std::set<Sequence>& lost, Sequenc
     } else {
       move_if_lost(membership.removal->sequence, lost, to);
     }
-    for (ChannelInterval& interval : membership.past) {
-      move_if_lost(interval.start, lost, to);
-      move_if_lost(interval.end, lost, to);
-    }
+    for (ChannelInterval& interval : membership.past) move_if_lost(interval.end, lost, to);
   }
 }
 
@@ -227,10 +225,7 @@ RecordedSequence resequence(DocumentEnvelope& envelope, const std::set<Sequence>
   move_channels(envelope.channels, lost, sequence);
   move_grants(envelope.access, lost, sequence);
   move_grants(envelope.roles, lost, sequence);
-  for (EndedGrant& ended : envelope.ended_grants) {
-    move_if_lost(ended.start, lost, sequence);
-    move_if_lost(ended.end, lost, sequence);
-  }
+  for (EndedGrant& ended : envelope.ended_grants) move_if_lost(ended.end, lost, sequence);
   record_sequence(envelope, {envelope.sequence, {}, {}});
   record_sequence(envelope, moved);
   envelope.sequence = sequence;

@@ -86,6 +86,10 @@ class Oracle {
   /// Whether the client holds what it has to when everything has been told; what is wrong, or
   /// nothing. I1.
   std::optional<std::string> missing(const Reader& reader, const Replica& replica) const;
+  /// The documents that the client holds and may see as they are now.
+  std::set<std::string> readable(const Reader& reader, const Replica& replica) const;
+  /// No failover took what a client would be told by.
+  bool has_lost_nothing() const;
   /// False: a user that was never made, or that a failover took.
   bool exists(const Reader& reader) const;
   /// The client's rights never changed.
@@ -164,6 +168,8 @@ class Oracle {
                                      const std::string& id,
                                      const std::vector<Version>& history) const;
   bool is_untraceable(const Version& version) const;
+  static bool is_visible(const Version* now, const std::set<std::string>& seen);
+  std::set<std::string> seen_now(const Reader& reader) const;
   static bool changes_rights(const std::vector<Version>& history, const Version& version);
 
   SimWorld& world_;

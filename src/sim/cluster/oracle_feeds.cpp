@@ -163,19 +163,37 @@ std::optional<std::string> Oracle::missing(const Reader& reader, const Replica& 
   return std::nullopt;
 }
 
+bool Oracle::is_visible(const Version* now, const std::set<std::string>& seen) {
+  if (now == nullptr || now->is_deleted) return false;
+  return seen.contains("*") || intersects(now->channels, seen);
+}
+
+std::set<std::string> Oracle::seen_now(const Reader& reader) const {
+  if (!reader.user.empty()) return rights_now(reader.user);
+  return reader.channels.empty() ? std::set<std::string>{"*"} : reader.channels;
+}
+
+std::set<std::string> Oracle::readable(const Reader& reader, const Replica& replica) const {
+  const std::set<std::string> seen = seen_now(reader);
+  std::set<std::string> ids;
+  for (const auto& [id, held] : replica.documents)
+    if (!held.is_deleted && !held.has_left && is_visible(surviving(documents_.at(id)), seen))
+      ids.insert(id);
+  return ids;
+}
+
+bool Oracle::has_lost_nothing() const {
+  return std::ranges::none_of(base_.mutations(), &SimMutation::is_lost);
+}
+
 std::optional<std::string> Oracle::compare(const Reader& reader, const Replica& replica,
                                            const std::string& id,
                                            const std::vector<Version>& history) const {
   const Version* now = surviving(history);
   const auto found = replica.documents.find(id);
   const Replica::Held* held = found == replica.documents.end() ? nullptr : &found->second;
-  const bool sees_all = reader.user.empty() && reader.channels.empty();
-  const std::set<std::string> seen =
-      reader.user.empty() ? reader.channels : rights_now(reader.user);
-  const bool is_visible = now != nullptr && !now->is_deleted &&
-                          (sees_all || seen.contains("*") || intersects(now->channels, seen));
   const bool is_ghost = held != nullptr && history[held->version].write->is_lost;
-  if (is_visible) {
+  if (is_visible(now, seen_now(reader))) {
     if (held != nullptr && held->rev == now->rev) return std::nullopt;
     if (is_ghost && is_untraceable(history[held->version])) return std::nullopt;
     return fmt::format("is {} at {}, held is {}", now->rev, now->sequence.value(),

@@ -161,17 +161,16 @@ void Oracle::acknowledged_document(const std::string& id, const std::string& rev
   found->is_replicated = found->is_replicated || (is_promised && sequence != Sequence());
 }
 
-// I7: a write that changes rights is replicated, whatever its durability. While there are two
-// masters each has versions of its own.
+// I7: a write that changes rights is replicated, whatever its durability. What it changed is told
+// by the version that its writer had read, the last of the numbers that the document keeps: while
+// there are two masters each has versions of its own.
 bool Oracle::changes_rights(const std::vector<Version>& history, const Version& version) {
-  const HistoryId own = version.write->history;
-  const Version* before = nullptr;
-  for (const Version* v = history.data(); v != &version; ++v) {
-    const bool has_own = before != nullptr && before->write->history == own;
-    if (v->write->history == own || (!has_own && !v->write->is_lost)) before = v;
-  }
   const Version nothing;
-  if (before == nullptr) before = &nothing;
+  const Version* before = &nothing;
+  for (const Version& v : history) {
+    const bool was_read = std::ranges::find(version.recent, v.sequence) != version.recent.end();
+    if (was_read && v.sequence > before->sequence) before = &v;
+  }
   return before->granted != version.granted || before->granted_roles != version.granted_roles;
 }
 

@@ -197,6 +197,9 @@ void SimCluster::prove() {
           nodes_[turn % nodes_.size()],
           is_new ? std::nullopt : std::optional(static_cast<std::uint32_t>(draw >> 8 & 0xffff)),
           mode, draw >> 32 & 3));
+      if (!follower.reader().user.empty())
+        proofs.spawn(follower.prove_revocations(nodes_[(turn + 1) % nodes_.size()],
+                                                static_cast<std::uint32_t>(draw >> 40 & 0xffff)));
     }
   }
   if (!run_until([&] { return proofs.size() == 0; }, kConvergeLimit) && !has_failed())

@@ -55,7 +55,7 @@ ChangesOptions SimFollower::options() {
 }
 
 void SimFollower::remember(const std::string& id) {
-  remembered_.push_back({id, replica_});
+  remembered_.push_back({id, replica_, site_.oracle.readable(reader_, replica_)});
   if (remembered_.size() > kRemembered) remembered_.erase(remembered_.begin() + 1);
 }
 
@@ -102,7 +102,7 @@ Task<void> SimFollower::run() {
 
 void SimFollower::go_back(std::uint32_t how_far) {
   if (stream_) close_feed(stream_);
-  const Remembered& old = remembered_[remembered_.size() - 1 - how_far % remembered_.size()];
+  const Remembered& old = remembered(how_far);
   last_rows_.push_back("goes back to " + old.id);
   at_ = old.id;
   replica_ = old.replica;
@@ -121,7 +121,7 @@ Task<void> SimFollower::prove_old_id(SimNode& node, std::optional<std::uint32_t>
   Replica replica;
   std::string at = "0";
   if (how_far) {
-    const Remembered& old = remembered_[remembered_.size() - 1 - *how_far % remembered_.size()];
+    const Remembered& old = remembered(*how_far);
     at = old.id;
     replica = old.replica;
   }

@@ -32,6 +32,10 @@ class SimFollower {
   /// Each option of a feed must show what follows from the plain feed: sim_variants.cpp.
   Task<void> prove_variants(SimNode& node);
 
+  /// Asked for revocations from an id that it was sent earlier, the feed tells besides of exactly
+  /// what the reader may not see any more: sim_variants.cpp.
+  Task<void> prove_revocations(SimNode& node, std::uint32_t how_far);
+
   const Reader& reader() const { return reader_; }
   const ScriptStep& step() const { return step_; }
   /// What the client lacks when everything has been told; nothing: it holds what it has to.
@@ -46,6 +50,7 @@ class SimFollower {
   struct Remembered {
     std::string id;
     Replica replica;
+    std::set<std::string> readable = {};  ///< of what it held then
   };
 
   ChangesOptions options();
@@ -53,6 +58,9 @@ class SimFollower {
   void take(const SeenBatch& batch);
   Task<std::vector<SeenChange>> read_all(SimNode& node, ChangesOptions options);
   void remember(const std::string& id);
+  const Remembered& remembered(std::uint32_t how_far) const {
+    return remembered_[remembered_.size() - 1 - how_far % remembered_.size()];
+  }
   bool chance(std::string_view label, double probability);
 
   SimClientSite& site_;

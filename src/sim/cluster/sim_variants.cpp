@@ -102,19 +102,6 @@ Variant selector() {
           }};
 }
 
-/// Tells besides of documents that the reader may not read any more.
-Variant revocations() {
-  return {"revocations", with([](auto& o) { o.revocations = true; }),
-          [](const Rows& plain, const Rows& rows) {
-            for (const SeenChange& row : rows)
-              if (row.is_revoked && std::ranges::any_of(plain, [&](const SeenChange& other) {
-                    return other.id == row.id && is_live(other);
-                  }))
-                return fmt::format("{} is revoked and can be read", row.id);
-            return differ(plain, only(rows, [](const SeenChange& row) { return !row.is_revoked; }));
-          }};
-}
-
 Variant user_entry(const std::string& user) {
   return {"user_entry", with([](auto& o) { o.user_entry = true; }),
           [user](const Rows& plain, const Rows& rows) {
@@ -135,7 +122,6 @@ std::vector<Variant> variants_for(const std::string& user) {
       same_rows("request_plus", with([](auto& o) { o.request_plus = true; })),
       same_rows("longpoll", with([](auto& o) { o.feed = FeedKind::longpoll; }))};
   if (user.empty()) return all;
-  all.push_back(revocations());
   all.push_back(user_entry(user));
   return all;
 }
@@ -166,6 +152,48 @@ Task<void> SimFollower::prove_variants(SimNode& node) {
     if (const std::string wrong = variant.compare(plain, rows); !wrong.empty())
       co_return site_.oracle.fail("feeds",
                                   fmt::format("{}, {}: {}", reader_.name, variant.name, wrong));
+  }
+}
+
+Task<void> SimFollower::prove_revocations(SimNode& node, std::uint32_t how_far) {
+  const Remembered old = remembered(how_far);
+  ChangesOptions options;
+  options.since = SequenceId::parse(old.id).value();
+  const Rows plain = co_await read_all(node, options);
+  options.revocations = true;
+  const Rows rows = co_await read_all(node, options);
+  const auto fail = [&](const std::string& what) {
+    site_.oracle.fail("feeds", fmt::format("{}, revocations from {}: {}; rows [{}]", reader_.name,
+                                           old.id, what, print(rows)));
+  };
+  const auto is_plain = [](const SeenChange& row) { return !row.is_revoked; };
+  // Whoever is told of a revocation needs no removal.
+  const auto is_revoked = [&](const std::string& id) {
+    return std::ranges::any_of(rows, [&](const auto& r) { return r.id == id && r.is_revoked; });
+  };
+  const Rows expected = only(
+      plain, [&](const SeenChange& row) { return row.removed.empty() || !is_revoked(row.id); });
+  const auto wrong = differ(expected, only(rows, is_plain));
+  if (!wrong.empty()) co_return fail(wrong);
+  // What the client may still hold that it could read then.
+  Replica replica = old.replica;
+  for (const SeenChange& row : rows) {
+    if (is_plain(row)) {
+      site_.oracle.deliver(reader_, replica, row, site_.world().now());
+    } else {
+      replica.documents[row.id].rev = row.rev;
+      if (site_.oracle.readable(reader_, replica).contains(row.id))
+        co_return fail(row.id + " is revoked and can be read");
+      replica.documents.erase(row.id);
+    }
+  }
+  const auto readable = site_.oracle.readable(reader_, replica);
+  for (const std::string& id : old.readable) {
+    const auto held = replica.documents.find(id);
+    if (held == replica.documents.end() || held->second.is_deleted || held->second.has_left)
+      continue;
+    if (!readable.contains(id) && site_.oracle.has_lost_nothing())
+      co_return fail(fmt::format("{} {} is kept", id, held->second.rev));
   }
 }
 
