@@ -88,7 +88,8 @@ class Oracle {
   std::optional<std::string> missing(const Reader& reader, const Replica& replica) const;
   /// The documents that the client holds and may see as they are now.
   std::set<std::string> readable(const Reader& reader, const Replica& replica) const;
-  /// No failover took what a client would be told by.
+  /// No failover took what a client would be told of a revocation by: the entry of a revision
+  /// that is not the present one is announced by nobody again.
   bool has_lost_nothing() const;
   /// False: a user that was never made, or that a failover took.
   bool exists(const Reader& reader) const;

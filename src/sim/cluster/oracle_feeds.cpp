@@ -183,7 +183,10 @@ std::set<std::string> Oracle::readable(const Reader& reader, const Replica& repl
 }
 
 bool Oracle::has_lost_nothing() const {
-  return std::ranges::none_of(base_.mutations(), &SimMutation::is_lost);
+  const auto is_whole = [](const SimStore& store) {
+    return std::ranges::none_of(store.mutations(), &SimMutation::is_lost);
+  };
+  return is_whole(base_) && is_whole(cache_);
 }
 
 std::optional<std::string> Oracle::compare(const Reader& reader, const Replica& replica,
