@@ -72,10 +72,13 @@ Task<Result<PassStart>> FeedPasses::begin() {
 // not keep what survived from being sent again.
 void FeedPasses::follow_epochs(const PassStart& start) {
   if (start.record->epoch == epoch_ || !HG_RULE("R17")) return;
-  epoch_ = start.record->epoch;
+  const Epoch before = std::exchange(epoch_, start.record->epoch);
   const Epochs& epochs = start.record->epochs;
-  const SequenceId from = epochs.resume(position_.id());
-  if (from != position_.id()) {
+  const SequenceId at = position_.id();
+  const bool has_just_come = before == Epoch() && !options_.is_since_now;
+  const bool is_void = epochs.is_void(has_just_come ? options_.since : at);
+  const SequenceId from = is_void ? SequenceId() : epochs.undated(epochs.resume(at));
+  if (from != at) {
     HG_PROBE("B2 token continues from the floor");
     position_ = ChangesPosition(from);
   }
@@ -162,7 +165,9 @@ ReadMode FeedPasses::mode_of_reading(const PassStart& start) const {
 
 bool FeedPasses::is_set_back(const PassStart& start) const {
   const Epochs& epochs = start.record->epochs;
-  return !epochs.is_single() && epochs.of(position_.safe().next()) != start.record->epoch;
+  const Sequence next = position_.safe().next();
+  return !epochs.is_single() && epochs.of(next) != start.record->epoch &&
+         epochs.is_audited_after(next);
 }
 
 bool FeedPasses::was_sent(const Change& change) const {
