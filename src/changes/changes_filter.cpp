@@ -54,10 +54,11 @@ Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
   };
   const auto end = std::find_if(all.begin(), all.end(), is_beyond);
   auto next = all.begin();
+  Revoked revoked;
   while (next != end && merged.changes.size() < wanted &&
          next - all.begin() < static_cast<std::ptrdiff_t>(kDocumentsPerPass)) {
     const auto last = next + std::min<std::ptrdiff_t>(kStep, end - next);
-    HG_CO_CHECK(co_await keep_wanted(reader, plan, safe, {next, last}, merged.changes));
+    HG_CO_CHECK(co_await keep_wanted(reader, plan, safe, {next, last}, revoked, merged.changes));
     next = last;
   }
   if (next == end) co_return Result<void>();
@@ -68,18 +69,19 @@ Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
 
 Task<Result<void>> ChangesFilter::keep_wanted(std::shared_ptr<const Principal> reader,
                                               const ChannelPlan& plan, Sequence safe,
-                                              std::vector<Change> changes,
+                                              std::vector<Change> changes, Revoked& revoked,
                                               std::vector<Change>& kept) {
-  HG_CO_CHECK(co_await drop_unfounded(reader, safe, changes));
+  HG_CO_CHECK(co_await drop_unfounded(reader, safe, changes, revoked));
   if (options_.selector) co_return co_await select(reader, plan, std::move(changes), kept);
   std::ranges::move(changes, std::back_inserter(kept));
   co_return Result<void>();
 }
 
 // sync_gateway PR 5021: not what can be read by another channel; and not what was never in the
-// channel while the reader had it.
+// channel while the reader had it. Of what several lost channels took the first place is kept.
 Task<Result<void>> ChangesFilter::drop_unfounded(std::shared_ptr<const Principal> reader,
-                                                 Sequence safe, std::vector<Change>& changes) {
+                                                 Sequence safe, std::vector<Change>& changes,
+                                                 Revoked& revoked) {
   std::vector<DocId> ids;
   for (const Change& change : changes)
     if (change.is_revocation()) ids.push_back(change.entry().doc_id);
@@ -90,7 +92,8 @@ Task<Result<void>> ChangesFilter::drop_unfounded(std::shared_ptr<const Principal
     if (!change.is_revocation()) return false;
     const auto& envelope = envelopes[next++];
     return !envelope || reader->access.can_read(envelope->current_channels()) ||
-           !may_have(*reader, *envelope, *change.lost, safe);
+           !may_have(*reader, *envelope, *change.lost, safe) ||
+           !revoked.insert(change.entry().doc_id.text()).second;
   });
   co_return Result<void>();
 }

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/task.hpp"
@@ -32,11 +35,13 @@ class ChangesFilter {
                            Sequence safe, Sequence up_to, std::size_t wanted, MergedPages& merged);
 
  private:
+  using Revoked = std::unordered_set<std::string>;  // documents, in one pass
+
   Task<Result<void>> keep_wanted(std::shared_ptr<const Principal> reader, const ChannelPlan& plan,
-                                 Sequence safe, std::vector<Change> changes,
+                                 Sequence safe, std::vector<Change> changes, Revoked& revoked,
                                  std::vector<Change>& kept);
   Task<Result<void>> drop_unfounded(std::shared_ptr<const Principal> reader, Sequence safe,
-                                    std::vector<Change>& changes);
+                                    std::vector<Change>& changes, Revoked& revoked);
   Task<Result<void>> select(std::shared_ptr<const Principal> reader, const ChannelPlan& plan,
                             std::vector<Change> changes, std::vector<Change>& kept);
 

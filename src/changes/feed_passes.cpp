@@ -127,8 +127,9 @@ Task<Result<FeedPasses::Selection>> FeedPasses::choose(std::size_t rows_max) {
   const Sequence up_to = mode_ == ReadMode::stable ? start.stable : kNoSequence;
   HG_CO_CHECK(co_await filter_.apply(reader_, plan, position_.safe(), up_to, rows_max, merged));
   add_user_entry(plan, merged, start.stable);
-  Selection selection = select(plan, merged, start.stable, rows_max);
-  selection.stable = stable_ = start.stable;
+  stable_ = start.stable;
+  const Sequence settled = plan.is_held ? position_.safe() : stable_;
+  Selection selection = select(plan, merged, settled, up_to, rows_max);
   selection.is_cut = selection.is_cut || merged.is_cut;
   selection.is_complete = !merged.is_cut && merged.bound >= ChangesPlace::ordinary(start.stable);
   has_awaited_ = merged.has_awaited;
@@ -189,14 +190,16 @@ bool FeedPasses::is_wanted(const Change& change, const ChannelPlan& plan) const 
 }
 
 FeedPasses::Selection FeedPasses::select(const ChannelPlan& plan, const MergedPages& merged,
-                                         Sequence stable, std::size_t rows_max) const {
+                                         Sequence settled, Sequence up_to,
+                                         std::size_t rows_max) const {
   Selection selection;
+  selection.settled = settled;
   const std::size_t early_max = source_.settings().max_early;
   auto early = static_cast<std::size_t>(
-      std::ranges::count_if(sent_, [&](const auto& sent) { return sent.second > stable; }));
+      std::ranges::count_if(sent_, [&](const auto& sent) { return sent.second > settled; }));
   for (const Change& change : merged.changes) {
     if (change.place > merged.bound) break;
-    if (mode_ == ReadMode::stable && change.sequence() > stable) break;
+    if (change.sequence() > up_to) break;
     if (selection.is_cut) {
       selection.left += is_wanted(change, plan) ? 1 : 0;
       continue;
@@ -207,11 +210,11 @@ FeedPasses::Selection FeedPasses::select(const ChannelPlan& plan, const MergedPa
         selection.left = 1;
         continue;
       }
-      if (change.sequence() > stable && ++early > early_max &&
+      if (change.sequence() > settled && ++early > early_max &&
           change.sequence() > position_.high()) {
         HG_PROBE("R17b early entries held back");
         selection.is_full = true;
-        selection.end = std::max(selection.end, ChangesPlace::ordinary(stable));
+        selection.end = std::max(selection.end, ChangesPlace::ordinary(settled));
         return selection;
       }
       selection.picked.push_back(pick(change, plan));
@@ -225,16 +228,16 @@ FeedPasses::Selection FeedPasses::select(const ChannelPlan& plan, const MergedPa
 // Only after the pass is the low raised and the memory trimmed (R17b).
 // Returns the rows' sequence ids.
 std::vector<SequenceId> FeedPasses::commit(const Selection& selection) {
-  const Sequence stable = selection.stable;
+  const Sequence settled = selection.settled;
   std::vector<SequenceId> ids;
   for (const PickedChange& picked : selection.picked) {
     const Change& change = picked.change;
     position_.send(change.sequence());
-    if (change.sequence() > stable && !change.is_revocation())
+    if (change.sequence() > settled && !change.is_revocation())
       sent_[change.entry().doc_id.text()] = change.sequence();
-    ids.push_back(position_.id_of(change.place, stable));
+    ids.push_back(position_.id_of(change.place, settled));
   }
-  position_.advance(selection.end, stable);
+  position_.advance(selection.end, settled);
   trim();
   expect();
   return ids;

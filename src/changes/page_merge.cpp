@@ -57,7 +57,7 @@ void add_page(const ChannelPlan& plan, const ChannelPlan::Read& read, const Chan
 }
 
 // Keeps of each document its newest change, at the first of its places. Whoever is sent a change of
-// a document needs no revocation of it.
+// a document needs no revocation of it; of several the filter keeps one that has a reason.
 void keep_newest(std::vector<Change>& changes) {
   std::unordered_map<std::string_view, Sequence> newest;
   newest.reserve(changes.size());
@@ -67,8 +67,8 @@ void keep_newest(std::vector<Change>& changes) {
     sequence = std::max(sequence, change.sequence());
   }
   std::erase_if(changes, [&](const Change& change) {
-    const auto [known, is_first] = newest.try_emplace(change.entry().doc_id.text(), kNoSequence);
-    if (change.is_revocation()) return !is_first;
+    const auto known = newest.find(change.entry().doc_id.text());
+    if (change.is_revocation()) return known != newest.end();
     if (change.sequence() != known->second) return true;
     known->second = kNoSequence;  // later places of the same change are not wanted
     return false;
