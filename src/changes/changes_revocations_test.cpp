@@ -231,6 +231,25 @@ TEST_F(RevocationTest, WhatLeftTheChannelJustBeforeItsLoss) {
   EXPECT_THAT(told_to("alice", held.last_seq), ElementsAre("n@6", "-stays@7:4", "-left@7:5"));
 }
 
+// The row that was sent early showed the document; for who has lost `*` it is a removal from c.
+TEST_F(RevocationTest, WhatWasSentEarlyByAChannelThatIsLost) {
+  put_user("alice", {"*", "c"});      // 2
+  const auto rev = put_in("a", "c");  // 3
+  settle();
+  ChangesOptions asked = revoking(FeedKind::continuous, "3");
+  asked.include_docs = true;
+  Follower& follower = follow(asked, user("alice"));
+  freeze_stable();
+  put_in("a", "x", rev);  // 4
+  settle();
+  put_user("alice", {"c"});  // 5
+  settle(milliseconds(300));
+  thaw_stable();
+  EXPECT_THAT(told(follower), ElementsAre("a@3::4", "a@3::4"));
+  EXPECT_FALSE(JsonView(follower.rows[0].doc).find("_removed"));
+  EXPECT_TRUE(JsonView(follower.rows[1].doc).find("_removed"));
+}
+
 TEST_F(RevocationTest, PagesOfManyRevocations) {
   put_user("alice", {"news", "c"});
   std::vector<WriteItem> items;

@@ -83,7 +83,7 @@ void FeedPasses::follow_epochs(const PassStart& start) {
     position_ = ChangesPosition(from);
   }
   position_.set_epochs(std::shared_ptr<const Epochs>(start.record, &epochs));
-  std::erase_if(sent_, [&](const auto& sent) { return epochs.of(sent.second) != epoch_; });
+  std::erase_if(sent_, [&](const auto& sent) { return epochs.of(sent.second.sequence) != epoch_; });
 }
 
 // --- One pass ------------------------------------------------------------------------------------
@@ -171,10 +171,13 @@ bool FeedPasses::is_set_back(const PassStart& start) const {
          epochs.is_audited_after(next);
 }
 
-bool FeedPasses::was_sent(const Change& change) const {
+bool FeedPasses::was_sent(const Change& change, const ChannelPlan& plan) const {
   if (change.is_revocation()) return false;
-  const auto sent = sent_.find(change.entry().doc_id.text());
-  return sent != sent_.end() && sent->second >= change.sequence() && HG_RULE("R17b");
+  const auto found = sent_.find(change.entry().doc_id.text());
+  if (found == sent_.end() || !HG_RULE("R17b")) return false;
+  const Sent& sent = found->second;
+  if (sent.sequence != change.sequence()) return sent.sequence > change.sequence();
+  return sent.is_removed == pick(change, plan).is_removed;
 }
 
 PickedChange FeedPasses::pick(const Change& change, const ChannelPlan& plan) const {
@@ -185,7 +188,7 @@ PickedChange FeedPasses::pick(const Change& change, const ChannelPlan& plan) con
 }
 
 bool FeedPasses::is_wanted(const Change& change, const ChannelPlan& plan) const {
-  if (was_sent(change)) return false;
+  if (was_sent(change, plan)) return false;
   return !options_.active_only || !(change.entry().is_deleted() || pick(change, plan).is_removed);
 }
 
@@ -195,8 +198,8 @@ FeedPasses::Selection FeedPasses::select(const ChannelPlan& plan, const MergedPa
   Selection selection;
   selection.settled = settled;
   const std::size_t early_max = source_.settings().max_early;
-  auto early = static_cast<std::size_t>(
-      std::ranges::count_if(sent_, [&](const auto& sent) { return sent.second > settled; }));
+  auto early = static_cast<std::size_t>(std::ranges::count_if(
+      sent_, [&](const auto& sent) { return sent.second.sequence > settled; }));
   for (const Change& change : merged.changes) {
     if (change.place > merged.bound) break;
     if (change.sequence() > up_to) break;
@@ -234,7 +237,7 @@ std::vector<SequenceId> FeedPasses::commit(const Selection& selection) {
     const Change& change = picked.change;
     position_.send(change.sequence());
     if (change.sequence() > settled && !change.is_revocation())
-      sent_[change.entry().doc_id.text()] = change.sequence();
+      sent_[change.entry().doc_id.text()] = {change.sequence(), picked.is_removed};
     ids.push_back(position_.id_of(change.place, settled));
   }
   position_.advance(selection.end, settled);
@@ -245,7 +248,7 @@ std::vector<SequenceId> FeedPasses::commit(const Selection& selection) {
 
 void FeedPasses::trim() {
   if (sent_.empty()) return;
-  std::erase_if(sent_, [&](const auto& sent) { return sent.second <= position_.safe(); });
+  std::erase_if(sent_, [&](const auto& sent) { return sent.second.sequence <= position_.safe(); });
   if (sent_.empty()) sent_ = {};
 }
 

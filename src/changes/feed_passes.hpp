@@ -83,7 +83,7 @@ class FeedPasses {
   void add_user_entry(ChannelPlan& plan, MergedPages& merged, Sequence stable) const;
   Selection select(const ChannelPlan& plan, const MergedPages& merged, Sequence settled,
                    Sequence up_to, std::size_t rows_max) const;
-  bool was_sent(const Change& change) const;
+  bool was_sent(const Change& change, const ChannelPlan& plan) const;
   PickedChange pick(const Change& change, const ChannelPlan& plan) const;
   bool is_wanted(const Change& change, const ChannelPlan& plan) const;
   void expect();
@@ -97,7 +97,11 @@ class FeedPasses {
   std::vector<FeedChannel> channels_;
   std::vector<FeedChannel> lost_;  // of a feed with revocations
   ChangesPosition position_;
-  std::unordered_map<std::string, Sequence> sent_;  // R17b: above the position, by document id
+  struct Sent {
+    Sequence sequence;
+    bool is_removed;  ///< as the reader's channels were then: they may show it now, or not any more
+  };
+  std::unordered_map<std::string, Sent> sent_;  // R17b: above the position, by document id
   ChangesFilter filter_;
 
   Epoch epoch_;
