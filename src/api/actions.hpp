@@ -56,6 +56,8 @@ Task<Result<void>> dump_channel(ApiCall& call);
 Task<Result<void>> explain(ApiCall& call);
 
 Task<Result<void>> post_purge(ApiCall& call);
+Task<Result<void>> get_backup(ApiCall& call);
+Task<Result<void>> post_backup(ApiCall& call);
 Task<Result<void>> get_resync(ApiCall& call);
 Task<Result<void>> post_resync(ApiCall& call);
 

@@ -12,6 +12,7 @@
 
 #include "access/login_limiter.hpp"
 #include "api/api_error.hpp"
+#include "api/backup_job.hpp"
 #include "api/database_directory.hpp"
 #include "base/task.hpp"
 #include "net/http_exchange.hpp"
@@ -44,6 +45,7 @@ struct ApiServices {
   std::function<std::string()> metrics_text;       ///< empty: no `/_metrics`
   std::size_t max_requests = 1'000;                ///< handled at once, waiting feeds left out
   std::function<std::string()> cluster_json = {};  ///< empty: no `/_cluster`
+  BackupJob* backup = nullptr;                     ///< null: the store is backed up elsewhere
   /// What writes can be promised here; the others are refused.
   DurabilityOffer durability = {};
   bool takes_writes = true;  ///< of documents; else they are refused

@@ -28,6 +28,7 @@ constexpr Method kRootMethods[] = {{get, get_root}, {head, get_root}};
 constexpr Method kHealthMethods[] = {{get, get_health}, {head, get_health}};
 constexpr Method kMetricsMethods[] = {{get, get_metrics, kAdmins}};
 constexpr Method kClusterMethods[] = {{get, get_cluster, kAdmins}};
+constexpr Method kBackupMethods[] = {{get, get_backup, kAdmins}, {post, post_backup, kAdmins}};
 constexpr Method kAllDatabasesMethods[] = {{get, get_all_databases, kAdmins}};
 
 constexpr Method kDatabaseMethods[] = {{get, get_database},
@@ -98,6 +99,7 @@ constexpr Named kServerResources[] = {
     {"_ping", {kHealthMethods, kSmallBody, kOfServer}},
     {"_metrics", {kMetricsMethods, kSmallBody, kOfServer}},
     {"_cluster", {kClusterMethods, kSmallBody, kOfServer}},
+    {"_backup", {kBackupMethods, kSmallBody, kOfServer}},
     {"_all_dbs", {kAllDatabasesMethods, kSmallBody, kOfServer}},
 };
 

@@ -20,10 +20,11 @@ std::uint64_t length(const DeadRanges::Range& range) {
 
 }  // namespace
 
-// The sequence documents that are there in first..last; work goes with the partitions spanned.
+// The sequence documents that are there in first..last, but for buried ranges: what is there is
+// dead. Work goes with the partitions spanned.
 Task<Result<std::vector<Burial::Found>>> Burial::find(Sequence first, Sequence last) {
   std::vector<Found> found;
-  for (Sequence from = first; from <= last;) {
+  for (Sequence from = first; (from = stable_.dead_ranges().skip(from)) <= last;) {
     const Sequence tag_end((from.value() / kSequencesPerTag + 1) * kSequencesPerTag - 1);
     const Key key = space_.sequence_key(from);
     HG_CO_TRY(auto page, co_await space_.bucket.scan({space_.database, KeyKind::sequence_document,
@@ -151,7 +152,7 @@ Task<Result<std::vector<Burial::Live>>> Burial::find_live(Sequence first, Sequen
 Task<Result<void>> Burial::kill_all_of(Purged documents, std::function<void(Sequence)> killed) {
   Sequence last;
   for (const auto& [id, purged_to] : documents) last = std::max(last, purged_to);
-  for (Sequence from(1); from <= last;) {
+  for (Sequence from(1); (from = stable_.dead_ranges().skip(from)) <= last;) {
     const Sequence to(
         std::min(last.value(), (from.value() / kSequencesPerTag + 1) * kSequencesPerTag - 1));
     HG_CO_TRY(auto live, co_await find_live(from, to));

@@ -117,6 +117,11 @@ TEST(DeadRanges, PropertyHoldsWhatAPlainSetHolds) {
     }
     for (std::uint64_t s = 0; s < 75; ++s)
       RC_ASSERT(dead.contains(Sequence(s)) == oracle.contains(s));
+    for (std::uint64_t s = 0; s < 75; ++s) {
+      std::uint64_t next = s;
+      while (oracle.contains(next)) ++next;
+      RC_ASSERT(dead.skip(Sequence(s)) == Sequence(next));
+    }
     RC_ASSERT(DeadRanges::decode(dead.encode()).value() == dead);
     for (std::size_t i = 1; i < dead.ranges.size(); ++i)
       RC_ASSERT(dead.ranges[i - 1].last.next() < dead.ranges[i].first);

@@ -313,7 +313,7 @@ void CacheReader::State::account(const ChannelId& id, Channel& channel) {
 ChannelBlocks::Pass CacheReader::State::pass_for(const PassStart& pass, const ChannelId& id) const {
   const std::size_t partition = space_.bucket.partition_of(space_.counter_key(id)).value();
   return {pass.stable, pass.record->cache_histories.at(partition),
-          std::max(pass.stable, allocator_.highest())};
+          std::max(pass.stable, allocator_.highest()), &dead_};
 }
 
 // A channel that was checked by a read that began after this pass did needs no further look. All
@@ -472,7 +472,8 @@ Task<Result<ChannelPage>> CacheReader::State::read_documents(PassStart pass, Rea
   ChannelPage page;
   page.complete_to = mode == ReadMode::stable ? pass.stable : kNoSequence;
   EarlyLimit early(space_.settings.max_early, query);
-  for (Sequence from = std::min(query.since, pass.stable).next(); from <= last;) {
+  for (Sequence from = std::min(query.since, pass.stable).next();
+       (from = dead_.skip(from)) <= last;) {
     const Sequence to(std::min(last.value(), from.value() + kScanStep - 1));
     std::vector<Sequence> sequences;
     for (Sequence s = from; s <= to; s = s.next())

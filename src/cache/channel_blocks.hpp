@@ -8,6 +8,7 @@
 #include "base/buggify.hpp"
 #include "cache/block_writer.hpp"
 #include "cache/cache_reader.hpp"
+#include "cache/stable_record.hpp"
 
 namespace headgate {
 
@@ -26,6 +27,8 @@ class ChannelBlocks {
     Sequence stable;
     HistoryId history;
     Sequence highest;
+    /// Numbers of which no block has a live entry; null: not known.
+    const DeadRanges* dead = nullptr;
 
     /// R15: what was read under another history belongs to no pass.
     bool covers(const Reply& reply) const { return reply.history == history || !HG_RULE("R15"); }

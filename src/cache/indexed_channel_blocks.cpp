@@ -62,8 +62,12 @@ Task<Result<ChannelBlocks::Page>> IndexedChannelBlocks::read(Pass pass, Sequence
   const std::uint32_t capacity = space_.settings.block_capacity;
   const std::uint64_t last = IndexedBlock::number_of(pass.highest, capacity);
   Page page;
-  for (std::uint64_t block = IndexedBlock::number_of(since.next(), capacity); block <= last;
-       ++block) {
+  Sequence from = since.next();
+  while (true) {
+    // A restore leaves more numbers out than anybody could look at.
+    if (pass.dead) from = pass.dead->skip(from);
+    const std::uint64_t block = IndexedBlock::number_of(from, capacity);
+    if (block > last) break;
     if (!is_fresh(block)) HG_CO_CHECK(co_await load_ahead(pass, block, last));
     for (const BlockEntry& entry : copies_[block].entries)
       if (entry.sequence > since) page.entries.push_back(entry);
@@ -72,6 +76,7 @@ Task<Result<ChannelBlocks::Page>> IndexedChannelBlocks::read(Pass pass, Sequence
       page.complete_to = end;
       break;
     }
+    from = end.next();
   }
   trim();
   co_return page;

@@ -92,9 +92,13 @@ void DeadRanges::bury(Sequence first, Sequence last) {
 }
 
 bool DeadRanges::contains(Sequence sequence) const {
+  return skip(sequence) != sequence;
+}
+
+Sequence DeadRanges::skip(Sequence sequence) const {
   const auto at = std::lower_bound(ranges.begin(), ranges.end(), sequence,
                                    [](const Range& r, Sequence s) { return r.last < s; });
-  return at != ranges.end() && at->first <= sequence;
+  return at != ranges.end() && at->first <= sequence ? at->last.next() : sequence;
 }
 
 std::string DeadRanges::encode() const {

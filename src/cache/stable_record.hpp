@@ -59,6 +59,8 @@ struct DeadRanges {
 
   void bury(Sequence first, Sequence last);
   bool contains(Sequence sequence) const;
+  /// The first number at or above `sequence` that is in no range.
+  Sequence skip(Sequence sequence) const;
 
   std::string encode() const;
   /// Errors: corrupted, unsupported.

@@ -49,6 +49,20 @@ TEST_F(GrantTest, BackfillStandsAtThePlaceOfItsGrant) {
   EXPECT_THAT(changes_of("alice", "6"), ElementsAre("n2@7", "new@8"));
 }
 
+// Sent early it is a removal, as the grant that it makes is not in force yet.
+TEST_F(GrantTest, WhatLeavesForAChannelThatItGrantsItself) {
+  put_user("alice", {"news"});                  // 2
+  const std::string rev = put_in("g", "news");  // 3
+  settle();
+  Follower& follower = follow(all(FeedKind::continuous, "3"), user("alice"));
+  freeze_stable();
+  put_ok("g", R"({"channels":["c"],"grant":{"users":["alice"],"channels":["c"]}})", rev);  // 4
+  settle(milliseconds(300));
+  EXPECT_THAT(follower.names(), ElementsAre("g@3::4"));
+  thaw_stable();
+  EXPECT_THAT(follower.names(), ElementsAre("g@3::4", "g@4"));
+}
+
 // sync-semantics 7.5: the first write of the client is the grant's own document, too.
 TEST_F(GrantTest, GrantingDocumentItselfIsNotSkipped) {  // CBG-1163
   put_user("alice");

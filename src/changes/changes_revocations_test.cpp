@@ -100,15 +100,17 @@ TEST_F(RevocationTest, DeletedBeforeAnotherOfItsChannelsIsGranted) {
   EXPECT_THAT(told_to("alice", "3"), ElementsAre("-both@4:3"));
 }
 
-// Only one of the lost channels is the one by which the reader had it.
-TEST_F(RevocationTest, LostByTheSecondOfTwoChannels) {
-  const auto rev = put_in("doc", "c");         // 2
-  const auto moved = put_in("doc", "d", rev);  // 3
-  put_user("alice", {"c", "d"});               // 4
-  put_user("alice", {"d"});                    // 5
-  put_user("alice", {});                       // 6
+// One loss takes several channels. In one of them the document was only before the reader had it,
+// which says nothing of the other one.
+TEST_F(RevocationTest, OneOfSeveralLostChannelsHadTheDocument) {
+  auto rev = put_in("a", "early");         // 2
+  rev = put_in("a", "x", rev);             // 3
+  put_in("a", "c", rev);                   // 4
+  put_in("b", "c d");                      // 5
+  put_user("alice", {"early", "c", "d"});  // 6
+  put_user("alice", {"news"});             // 7
   settle();
-  EXPECT_THAT(told_to("alice", "4"), ElementsAre("-doc@6:3"));
+  EXPECT_THAT(told_to("alice", "6"), ElementsAre("-a@7:4", "-b@7:5")) << "and each once";
 }
 
 TEST_F(RevocationTest, AGrantOfADocumentThatIsTakenBack) {
@@ -220,6 +222,45 @@ TEST_F(RevocationTest, ARevocationAboveStableWaits) {
   EXPECT_THAT(told(follower), IsEmpty());
   thaw_stable();
   EXPECT_THAT(told(follower), ElementsAre("-a@4:3"));
+}
+
+// A pass that no longer reads the channel, and may not tell of its loss yet, must not pass over
+// what left the channel before the loss.
+TEST_F(RevocationTest, WhatLeftTheChannelJustBeforeItsLoss) {
+  put_user("alice", {"news", "c"});       // 2
+  const auto left = put_in("left", "c");  // 3
+  put_in("stays", "c");                   // 4
+  put_in("left", "x", left);              // 5
+  put_in("n", "news");                    // 6
+  settle();
+  freeze_stable();
+  put_user("alice", {"news"});  // 7
+  const Follower& held = get_changes(revoking(FeedKind::normal, "4"), user("alice"));
+  EXPECT_THAT(told(held), ElementsAre("n@4::6"));
+  Follower& waiting = follow(revoking(FeedKind::continuous, "4"), user("alice"));
+  settle(milliseconds(300));
+  thaw_stable();
+  EXPECT_THAT(told(waiting), ElementsAre("n@4::6", "-stays@7:4", "-left@7:5")) << "each row once";
+  EXPECT_THAT(told_to("alice", held.last_seq), ElementsAre("n@6", "-stays@7:4", "-left@7:5"));
+}
+
+// The row that was sent early showed the document; for who has lost `*` it is a removal from c.
+TEST_F(RevocationTest, WhatWasSentEarlyByAChannelThatIsLost) {
+  put_user("alice", {"*", "c"});      // 2
+  const auto rev = put_in("a", "c");  // 3
+  settle();
+  ChangesOptions asked = revoking(FeedKind::continuous, "3");
+  asked.include_docs = true;
+  Follower& follower = follow(asked, user("alice"));
+  freeze_stable();
+  put_in("a", "x", rev);  // 4
+  settle();
+  put_user("alice", {"c"});  // 5
+  settle(milliseconds(300));
+  thaw_stable();
+  EXPECT_THAT(told(follower), ElementsAre("a@3::4", "a@3::4"));
+  EXPECT_FALSE(JsonView(follower.rows[0].doc).find("_removed"));
+  EXPECT_TRUE(JsonView(follower.rows[1].doc).find("_removed"));
 }
 
 TEST_F(RevocationTest, PagesOfManyRevocations) {

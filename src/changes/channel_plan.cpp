@@ -79,7 +79,7 @@ void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
   for (const auto& [channel, lost_at, had_until] : lost) {
     if (lost_at <= position.safe()) continue;
     if (lost_at > stable) {
-      plan.is_deferred = true;
+      plan.is_deferred = plan.is_held = true;
       continue;
     }
     const bool is_under_way = position.trigger() == lost_at;
@@ -89,6 +89,8 @@ void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
                           .told_to = told_to(position, is_under_way),
                           .is_revocation = true});
   }
+  if (plan.is_held)
+    std::erase_if(plan.reads, [](const auto& read) { return read.backfill != Sequence(); });
 }
 
 ChannelPlan plan_channels(const std::vector<FeedChannel>& channels, const ChangesPosition& position,

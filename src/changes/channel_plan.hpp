@@ -48,6 +48,9 @@ struct ChannelPlan {
   bool sees_all = false;  ///< "*" is one of them
   /// A grant lies above stable: its channel waits until stable has reached it.
   bool is_deferred = false;
+  /// A loss lies above stable. The channel is not read any more, and what left it before the loss
+  /// is told with the loss: until then the position stays where it is.
+  bool is_held = false;
 
   bool is_visible(const ChannelId& channel) const;
   /// What to ask the cache reader for, of all but the lost channels, in the order of `reads`;
@@ -61,7 +64,7 @@ std::vector<FeedChannel> lost_channels(const Principal& reader,
                                        const std::optional<std::vector<std::string>>& names);
 
 /// Adds what a pass with the plan's stable sequence has to read of lost channels. A client that
-/// begins has nothing that could be revoked.
+/// begins has nothing that could be revoked. While the position is held there are no backfills.
 void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
                       const ChangesPosition& position, Sequence stable);
 

@@ -72,15 +72,18 @@ Task<Result<PassStart>> FeedPasses::begin() {
 // not keep what survived from being sent again.
 void FeedPasses::follow_epochs(const PassStart& start) {
   if (start.record->epoch == epoch_ || !HG_RULE("R17")) return;
-  epoch_ = start.record->epoch;
+  const Epoch before = std::exchange(epoch_, start.record->epoch);
   const Epochs& epochs = start.record->epochs;
-  const SequenceId from = epochs.resume(position_.id());
-  if (from != position_.id()) {
+  const SequenceId at = position_.id();
+  const bool has_just_come = before == Epoch() && !options_.is_since_now;
+  const bool is_void = epochs.is_void(has_just_come ? options_.since : at);
+  const SequenceId from = is_void ? SequenceId() : epochs.undated(epochs.resume(at));
+  if (from != at) {
     HG_PROBE("B2 token continues from the floor");
     position_ = ChangesPosition(from);
   }
   position_.set_epochs(std::shared_ptr<const Epochs>(start.record, &epochs));
-  std::erase_if(sent_, [&](const auto& sent) { return epochs.of(sent.second) != epoch_; });
+  std::erase_if(sent_, [&](const auto& sent) { return epochs.of(sent.second.sequence) != epoch_; });
 }
 
 // --- One pass ------------------------------------------------------------------------------------
@@ -124,8 +127,9 @@ Task<Result<FeedPasses::Selection>> FeedPasses::choose(std::size_t rows_max) {
   const Sequence up_to = mode_ == ReadMode::stable ? start.stable : kNoSequence;
   HG_CO_CHECK(co_await filter_.apply(reader_, plan, up_to, rows_max, merged));
   add_user_entry(plan, merged, start.stable);
-  Selection selection = select(plan, merged, start.stable, rows_max);
-  selection.stable = stable_ = start.stable;
+  stable_ = start.stable;
+  const Sequence settled = plan.is_held ? position_.safe() : stable_;
+  Selection selection = select(plan, merged, settled, up_to, rows_max);
   selection.is_cut = selection.is_cut || merged.is_cut;
   selection.is_complete = !merged.is_cut && merged.bound >= ChangesPlace::ordinary(start.stable);
   has_awaited_ = merged.has_awaited;
@@ -162,13 +166,18 @@ ReadMode FeedPasses::mode_of_reading(const PassStart& start) const {
 
 bool FeedPasses::is_set_back(const PassStart& start) const {
   const Epochs& epochs = start.record->epochs;
-  return !epochs.is_single() && epochs.of(position_.safe().next()) != start.record->epoch;
+  const Sequence next = position_.safe().next();
+  return !epochs.is_single() && epochs.of(next) != start.record->epoch &&
+         epochs.is_audited_after(next);
 }
 
-bool FeedPasses::was_sent(const Change& change) const {
+bool FeedPasses::was_sent(const Change& change, const ChannelPlan& plan) const {
   if (change.is_candidate()) return false;
-  const auto sent = sent_.find(change.entry().doc_id.text());
-  return sent != sent_.end() && sent->second >= change.sequence() && HG_RULE("R17b");
+  const auto found = sent_.find(change.entry().doc_id.text());
+  if (found == sent_.end() || !HG_RULE("R17b")) return false;
+  const Sent& sent = found->second;
+  if (sent.sequence != change.sequence()) return sent.sequence > change.sequence();
+  return sent.is_removed == pick(change, plan).is_removed;
 }
 
 PickedChange FeedPasses::pick(const Change& change, const ChannelPlan& plan) const {
@@ -179,19 +188,21 @@ PickedChange FeedPasses::pick(const Change& change, const ChannelPlan& plan) con
 }
 
 bool FeedPasses::is_wanted(const Change& change, const ChannelPlan& plan) const {
-  if (was_sent(change)) return false;
+  if (was_sent(change, plan)) return false;
   return !options_.active_only || !(change.entry().is_deleted() || pick(change, plan).is_removed);
 }
 
 FeedPasses::Selection FeedPasses::select(const ChannelPlan& plan, const MergedPages& merged,
-                                         Sequence stable, std::size_t rows_max) const {
+                                         Sequence settled, Sequence up_to,
+                                         std::size_t rows_max) const {
   Selection selection;
+  selection.settled = settled;
   const std::size_t early_max = source_.settings().max_early;
-  auto early = static_cast<std::size_t>(
-      std::ranges::count_if(sent_, [&](const auto& sent) { return sent.second > stable; }));
+  auto early = static_cast<std::size_t>(std::ranges::count_if(
+      sent_, [&](const auto& sent) { return sent.second.sequence > settled; }));
   for (const Change& change : merged.changes) {
     if (change.place > merged.bound) break;
-    if (mode_ == ReadMode::stable && change.sequence() > stable) break;
+    if (change.sequence() > up_to) break;
     if (selection.is_cut) {
       selection.left += is_wanted(change, plan) ? 1 : 0;
       continue;
@@ -202,11 +213,11 @@ FeedPasses::Selection FeedPasses::select(const ChannelPlan& plan, const MergedPa
         selection.left = 1;
         continue;
       }
-      if (change.sequence() > stable && ++early > early_max &&
+      if (change.sequence() > settled && ++early > early_max &&
           change.sequence() > position_.high()) {
         HG_PROBE("R17b early entries held back");
         selection.is_full = true;
-        selection.end = std::max(selection.end, ChangesPlace::ordinary(stable));
+        selection.end = std::max(selection.end, ChangesPlace::ordinary(settled));
         return selection;
       }
       selection.picked.push_back(pick(change, plan));
@@ -220,16 +231,16 @@ FeedPasses::Selection FeedPasses::select(const ChannelPlan& plan, const MergedPa
 // Only after the pass is the low raised and the memory trimmed (R17b).
 // Returns the rows' sequence ids.
 std::vector<SequenceId> FeedPasses::commit(const Selection& selection) {
-  const Sequence stable = selection.stable;
+  const Sequence settled = selection.settled;
   std::vector<SequenceId> ids;
   for (const PickedChange& picked : selection.picked) {
     const Change& change = picked.change;
     position_.send(change.sequence());
-    if (change.sequence() > stable && !change.is_candidate())
-      sent_[change.entry().doc_id.text()] = change.sequence();
-    ids.push_back(position_.id_of(change.place, stable));
+    if (change.sequence() > settled && !change.is_candidate())
+      sent_[change.entry().doc_id.text()] = {change.sequence(), picked.is_removed};
+    ids.push_back(position_.id_of(change.place, settled));
   }
-  position_.advance(selection.end, stable);
+  position_.advance(selection.end, settled);
   trim();
   expect();
   return ids;
@@ -237,7 +248,7 @@ std::vector<SequenceId> FeedPasses::commit(const Selection& selection) {
 
 void FeedPasses::trim() {
   if (sent_.empty()) return;
-  std::erase_if(sent_, [&](const auto& sent) { return sent.second <= position_.safe(); });
+  std::erase_if(sent_, [&](const auto& sent) { return sent.second.sequence <= position_.safe(); });
   if (sent_.empty()) sent_ = {};
 }
 

@@ -32,7 +32,7 @@ class FeedPasses {
     bool is_cut = false;     ///< there is more to read now
     bool is_full = false;    ///< max_early: what is left waits for stable (R17b)
     std::uint64_t left = 0;  ///< further changes among those read
-    Sequence stable;         ///< of the pass
+    Sequence settled;        ///< the position may rise so far: to stable, unless it is held
     bool is_complete = false;
 
     bool has_more() const { return is_cut || (!is_complete && !is_full); }
@@ -81,9 +81,9 @@ class FeedPasses {
   ReadMode mode_of_reading(const PassStart& start) const;
   bool is_set_back(const PassStart& start) const;  ///< stands at a number of an older epoch
   void add_user_entry(ChannelPlan& plan, MergedPages& merged, Sequence stable) const;
-  Selection select(const ChannelPlan& plan, const MergedPages& merged, Sequence stable,
-                   std::size_t rows_max) const;
-  bool was_sent(const Change& change) const;
+  Selection select(const ChannelPlan& plan, const MergedPages& merged, Sequence settled,
+                   Sequence up_to, std::size_t rows_max) const;
+  bool was_sent(const Change& change, const ChannelPlan& plan) const;
   PickedChange pick(const Change& change, const ChannelPlan& plan) const;
   bool is_wanted(const Change& change, const ChannelPlan& plan) const;
   void expect();
@@ -97,7 +97,11 @@ class FeedPasses {
   std::vector<FeedChannel> channels_;
   std::vector<FeedChannel> lost_;  // of a feed with revocations
   ChangesPosition position_;
-  std::unordered_map<std::string, Sequence> sent_;  // R17b: above stable, by document id
+  struct Sent {
+    Sequence sequence;
+    bool is_removed;  ///< as the reader's channels were then: they may show it now, or not any more
+  };
+  std::unordered_map<std::string, Sent> sent_;  // R17b: above the position, by document id
   ChangesFilter filter_;
 
   Epoch epoch_;

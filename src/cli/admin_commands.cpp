@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "cli/backup_command.hpp"
 #include "cli/database_commands.hpp"
 #include "cli/explain_command.hpp"
 #include "cli/principal_commands.hpp"
@@ -46,6 +47,7 @@ struct Arguments {
   std::string document;
   std::vector<std::string> documents;
   std::string user;
+  std::string to;
 };
 
 using Command = Answer (*)(AdminClient&, const Arguments&);
@@ -281,6 +283,13 @@ AdminCommands::Impl::Impl(CLI::App& program) {
   add_users(program);
   add_roles(program);
   add_databases(program);
+  add(program, "backup", "Copy the data of a running server to a new directory of its machine",
+      [](AdminClient& client, const Arguments& given) {
+        return back_up(client, given.to, given.as_json);
+      })
+      .add_option("--to", given_.to, "The directory; headgate restore takes it")
+      ->required()
+      ->type_name("DIR");
   CLI::App& explained = add_for_database(
       program, "explain", "Tell why a user sees a document, or does not",
       [](AdminClient& client, const Arguments& given) {

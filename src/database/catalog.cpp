@@ -103,6 +103,16 @@ Task<Result<std::string>> DatabaseCatalog::server_uuid() {
   co_return found.bytes;
 }
 
+Task<Result<void>> DatabaseCatalog::forget_uuid() {
+  const Key key = catalog_key(kServerTag);
+  const Reply present = co_await base_.get(key, deadline());
+  if (present.status == Errc::not_found) co_return Result<void>();
+  if (!present.ok()) co_return Error{present.status, "reading the server's uuid"};
+  const Reply removed = co_await base_.remove(key, present.cas, on_disk(), deadline());
+  if (!removed.ok()) co_return Error{removed.status, "removing the server's uuid"};
+  co_return Result<void>();
+}
+
 Task<Result<DatabaseCatalog::Stored>> DatabaseCatalog::load(std::string name) {
   const Reply found = co_await base_.get(catalog_key(kNamesTag, name), deadline());
   if (!found.ok()) co_return Error{found.status, "database " + name};

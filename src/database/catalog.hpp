@@ -40,6 +40,9 @@ class DatabaseCatalog {
   /// Errors: as Bucket::get.
   Task<Result<std::string>> open();
 
+  /// The next open() makes another uuid. Errors: as Bucket::get.
+  Task<Result<void>> forget_uuid();
+
   /// Makes an empty database. The sync function is compiled first.
   /// Errors: invalid_argument (name, sync function), exists, unavailable, no_space,
   /// timeout_unknown_outcome (a later create() tells).

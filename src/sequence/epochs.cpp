@@ -56,6 +56,10 @@ SequenceId Epochs::of_last(Sequence low, const SequenceId& id) const {
   return {low, Sequence(), std::max(id.sequence, starts_.back().base.next())};
 }
 
+bool Epochs::is_void(const SequenceId& since) const {
+  return floor_after(std::max({since.low, since.trigger, since.sequence})) == kStartAgain;
+}
+
 SequenceId Epochs::resume(const SequenceId& since) const {
   if (since.is_in_backfill()) return since;
   const Sequence floor = floor_after(since.sequence);
@@ -63,7 +67,22 @@ SequenceId Epochs::resume(const SequenceId& since) const {
 }
 
 SequenceId Epochs::dated(const SequenceId& id) const {
-  return resume(id) == id ? id : of_last(id.safe(), id);
+  if (id == SequenceId()) return id;
+  if (!is_void(id) && resume(id) == id) return id;
+  if (id.is_in_backfill()) return {starts_.back().base.next(), id.trigger, id.sequence};
+  return of_last(id.safe(), id);
+}
+
+SequenceId Epochs::undated(const SequenceId& id) const {
+  const bool is_dated = !starts_.empty() && id.sequence == starts_.back().base.next();
+  if (id.is_in_backfill() || !is_dated || is_audited_after(id.safe().next())) return id;
+  return {Sequence(), Sequence(), id.safe()};
+}
+
+bool Epochs::is_audited_after(Sequence number) const {
+  return std::any_of(starts_.begin(), starts_.end(), [&](const Start& start) {
+    return number <= start.base && start.floor != kStartAgain;
+  });
 }
 
 void Epochs::encode_to(ByteWriter& writer) const {

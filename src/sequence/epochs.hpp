@@ -19,6 +19,9 @@ class Epochs {
  public:
   /// Nothing has to be read again because of this epoch.
   static constexpr Sequence kNoFloor{std::numeric_limits<std::uint64_t>::max()};
+  /// Floor of an epoch that a restore began (case E): earlier tokens are void, and nothing was
+  /// announced anew. A failover's floor is never below the creation, 1.
+  static constexpr Sequence kStartAgain{};
   struct Start {
     Epoch epoch;
     Sequence base;              ///< its numbers are above
@@ -43,10 +46,19 @@ class Epochs {
   /// have seen all up to the last epoch's beginning: what is read between the two is superseded by
   /// what was lost and announced anew beyond (R17b). One that names a backfill was printed when
   /// stable had passed the grant, and stays as it is.
+  /// REQUIRES: not is_void().
   SequenceId resume(const SequenceId& since) const;
   /// A token to be printed in the last epoch: if its numbers would be taken for those of an older
-  /// one that has to go back, it names the last epoch's beginning, too. That number is never drawn.
+  /// one that has to go back, it names the last epoch's beginning, too: as the sequence, or as the
+  /// low part of a backfill. That number is never drawn.
   SequenceId dated(const SequenceId& id) const;
+  /// It was printed before a restore: whoever comes with it starts again.
+  bool is_void(const SequenceId& since) const;
+  /// What a token says beside the date that dated() has put into it, where nothing but the date is
+  /// beyond what a restore brought back.
+  SequenceId undated(const SequenceId& id) const;
+  /// An audit has announced what was lost at such numbers again, at later ones.
+  bool is_audited_after(Sequence number) const;
 
   /// The epoch that a number belongs to.
   Epoch of(Sequence number) const;

@@ -84,6 +84,42 @@ TEST(Epochs, ManyAreFoldedTogetherOnTheSafeSide) {
   EXPECT_LT(writer.bytes().size(), 1'000u);
 }
 
+// Case E: what was printed before a restore is void, whatever its form; what is printed after it at
+// the numbers of the backup tells so.
+TEST(Epochs, ARestoreMakesEarlierTokensVoid) {
+  Epochs epochs;
+  const Sequence base(1'000);
+  epochs.add({Epoch(2), base, Epochs::kStartAgain});
+  const auto id = [](std::string_view text) { return SequenceId::parse(text).value(); };
+  for (const std::string_view text : {"1", "7", "1000", "5::9", "9:3", "8:9:3", "400:900"}) {
+    EXPECT_TRUE(epochs.is_void(id(text))) << text;
+    const SequenceId dated = epochs.dated(id(text));
+    EXPECT_FALSE(epochs.is_void(id(dated.print()))) << text << " printed as " << dated.print();
+  }
+  for (const std::string_view text :
+       {"1001", "2000", "7::1001", "1001:900:7", "1500:7", "3::1200"}) {
+    EXPECT_FALSE(epochs.is_void(id(text))) << text;
+    EXPECT_EQ(epochs.dated(id(text)), id(text)) << text;
+  }
+  EXPECT_EQ(epochs.dated(id("7")).print(), "7::1001");
+  EXPECT_EQ(epochs.undated(id("7::1001")), id("7"));
+  EXPECT_EQ(epochs.dated(id("900:7")).print(), "1001:900:7");
+  EXPECT_EQ(epochs.dated(SequenceId()), SequenceId());
+}
+
+// Nothing was announced anew: whoever reads the backup's numbers need not look beyond them.
+TEST(Epochs, OnlyAnAuditAnnouncesAnew) {
+  Epochs epochs;
+  epochs.add({Epoch(2), Sequence(1'000), Epochs::kStartAgain});
+  EXPECT_FALSE(epochs.is_audited_after(Sequence(7)));
+  epochs.add({Epoch(3), Sequence(2'000), Sequence(1'500)});
+  EXPECT_TRUE(epochs.is_audited_after(Sequence(7)));
+  EXPECT_TRUE(epochs.is_audited_after(Sequence(1'800)));
+  EXPECT_FALSE(epochs.is_audited_after(Sequence(2'001)));
+  EXPECT_TRUE(epochs.is_void(SequenceId::parse("1000").value()));
+  EXPECT_FALSE(epochs.is_void(SequenceId::parse("1800").value()));
+}
+
 TEST(EpochRecord, IsReadAsItWasWritten) {
   const EpochRecord record{3, true, Sequence(9'000), two_failovers()};
   const std::string bytes = record.encode();

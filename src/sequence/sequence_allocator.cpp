@@ -62,6 +62,13 @@ Task<Result<void>> SequenceAllocator::open_alone() {
   wanted.limit = Sequence(wanted.base.value() + options_.chunk);
   HG_CO_CHECK(co_await store(wanted));
   highest_ = horizon_.base;
+  const Reply listed = co_await base_.get(epochs_key(database_), deadline);
+  if (!listed.ok() && listed.status != Errc::not_found)
+    co_return refused("reading the epochs", listed.status);
+  if (listed.ok()) {
+    HG_CO_TRY(const EpochRecord record, EpochRecord::decode(listed.bytes));
+    epochs_ = record.epochs;
+  }
   co_return Result<void>();
 }
 

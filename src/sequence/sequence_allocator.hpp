@@ -105,7 +105,8 @@ class SequenceAllocator {
   Task<Result<void>> begin_epoch(Sequence floor);
   /// The cache of `present` was found empty (C6). Errors: as follow().
   Task<Result<void>> begin_generation(std::uint32_t present);
-  const Epochs& epochs() const { return shared_.epochs(); }
+  /// In a single process: only those that restores began.
+  const Epochs& epochs() const { return is_shared() ? shared_.epochs() : epochs_; }
   /// No number of an earlier epoch is above it.
   Sequence epoch_base() const { return is_shared() ? shared_.horizon().base : horizon_.base; }
   std::uint32_t generation() const { return generation_; }
@@ -143,6 +144,7 @@ class SequenceAllocator {
   Options options_;
   OwnedRecord record_;
   Horizon horizon_;
+  Epochs epochs_;  // of a single process
   Sequence highest_;
   Histories cache_histories_;
   bool is_extending_ = false;

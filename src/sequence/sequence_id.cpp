@@ -62,7 +62,7 @@ Result<SequenceId> SequenceId::parse(std::string_view text) {
 
 std::string SequenceId::print() const {
   if (is_in_backfill()) {
-    if (low > kAbsent && low < trigger)
+    if (low > kAbsent)
       return fmt::format("{}:{}:{}", low.value(), trigger.value(), sequence.value());
     return fmt::format("{}:{}", trigger.value(), sequence.value());
   }

@@ -21,7 +21,8 @@ struct SequenceId {
 
   /// A backfill is under way: the trigger lies above the sequence.
   bool is_in_backfill() const { return trigger > sequence; }
-  /// Leaves out a low part or a trigger that says nothing.
+  /// Leaves out a trigger that says nothing, and a low part unless it is a backfill's: that may be
+  /// the date of Epochs::dated().
   std::string print() const;
   /// The sequence a feed really continues from: no change at or below it is missing.
   Sequence safe() const;

@@ -24,7 +24,7 @@ TEST(SequenceId, PrintsTheCasesOfTheReference) {
   EXPECT_EQ(id(110, 0, 100).print(), "100");
   EXPECT_EQ(id(100, 0, 100).print(), "100");
   EXPECT_EQ(id(105, 110, 20).print(), "105:110:20");
-  EXPECT_EQ(id(120, 110, 20).print(), "110:20");
+  EXPECT_EQ(id(120, 110, 20).print(), "120:110:20");
   EXPECT_EQ(id(0, 110, 20).print(), "110:20");
   EXPECT_EQ(id(0, 110, 150).print(), "150");
   EXPECT_EQ(id(120, 130, 150).print(), "120::150");

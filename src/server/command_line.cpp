@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/admin_commands.hpp"
+#include "server/restore.hpp"
 
 namespace headgate {
 
@@ -22,6 +23,7 @@ constexpr const char* kExamples =
     "  headgate user create db ann --channel news                asks for a password\n"
     "  curl -u ann:secret http://127.0.0.1:4984/db/_changes      see what the user sees\n"
     "  headgate explain db doc1 ann                              why it sees a document\n"
+    "  headgate backup --to /backups/monday                      of a running server\n"
     "\n"
     "Commands that ask a server take --url and --login, or HEADGATE_URL and HEADGATE_LOGIN, and\n"
     "--json. Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 exists or conflict,\n"
@@ -93,6 +95,38 @@ void put_over(T& into, const std::optional<T>& given) {
   if (given) into = *given;
 }
 
+struct RestoreOrder {
+  std::string from;
+  std::string data;
+};
+
+constexpr const char* kRestoreNotes =
+    "Everything is there but sessions and the local documents (_local/...) of clients. The server\n"
+    "has another uuid, and earlier positions of feeds are void: clients begin anew.";
+
+CLI::App& add_restore(CLI::App& program, RestoreOrder& order) {
+  CLI::App* restore =
+      program.add_subcommand("restore", "Make a data directory of a backup; no server is asked");
+  restore->footer(kRestoreNotes);
+  restore->add_option("--from", order.from, "Directory of the backup")
+      ->required()
+      ->type_name("DIR");
+  restore->add_option("--data", order.data, "Directory to make; may be there if it is empty")
+      ->required()
+      ->type_name("DIR");
+  return *restore;
+}
+
+ExitStatus run(const RestoreOrder& order) {
+  const auto restored = restore_store(order.from, order.data);
+  if (!restored) {
+    std::cerr << "headgate: " << restored.error().context << "\n";
+    return exit_status(restored.error().code);
+  }
+  std::cout << *restored << std::flush;
+  return ExitStatus::done;
+}
+
 Result<ServerConfig> read_config(const Given& given) {
   ServerConfig config;
   if (!given.config.empty()) HG_CHECK(config.read_file(given.config));
@@ -121,6 +155,8 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
   app.failure_message(CLI::FailureMessage::help);
   CLI::App* serve = app.add_subcommand("serve", "Serve the databases of a data directory");
   AdminCommands admin_commands(app);
+  RestoreOrder order;
+  CLI::App& restore = add_restore(app, order);
   CLI::App* version = app.add_subcommand("version", "Print the version");
   add_options(*serve, given);
   try {
@@ -133,6 +169,10 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
   if (version->parsed()) {
     std::cout << "headgate " << kVersion << "\n";
     line.exit_status = 0;
+    return line;
+  }
+  if (restore.parsed()) {
+    line.exit_status = static_cast<int>(run(order));
     return line;
   }
   if (const auto status = admin_commands.run()) {

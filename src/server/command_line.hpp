@@ -17,7 +17,8 @@ struct CommandLine {
 };
 
 /// Reads the command line, and the configuration file that it names. Prints help, the version,
-/// mistakes, and what a command is told that asks a running server. Nothing is started.
+/// mistakes, and what a command is told that asks a running server. Restores a backup. No server is
+/// started.
 CommandLine parse_command_line(int count, const char* const* arguments);
 
 }  // namespace headgate

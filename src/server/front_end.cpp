@@ -94,6 +94,8 @@ FrontEnd::FrontEnd(AsioEnvironment& environment, const NodeBuckets& buckets,
                 .durability = offer_of(buckets),
                 .takes_writes = config.node.takes_writes,
                 .serves_feeds = config.node.serves_feeds} {
+  if (buckets.deployment() == Deployment::single_process)
+    services_.backup = &backup_.emplace(environment_, *buckets.store());
   if (member_) services_.cluster_json = [this] { return member_->print(); };
 }
 
@@ -176,6 +178,7 @@ Task<bool> FrontEnd::stop(Deadline deadline) {
     log(LogLevel::warning, "server.stop_timed_out");
     co_return false;
   }
+  if (backup_) co_await backup_->stop();
   co_await databases_.stop();
   if (member_) co_await member_->leave();
   co_return true;

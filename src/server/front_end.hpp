@@ -12,6 +12,7 @@
 #include "server/metered_bucket.hpp"
 #include "server/node_buckets.hpp"
 #include "server/server_config.hpp"
+#include "server/store_backup.hpp"
 
 namespace headgate {
 
@@ -75,6 +76,7 @@ class FrontEnd {
   BodyBudget bodies_;
   std::optional<ClusterMember> member_;  ///< none: a single process
   DatabaseDirectory databases_;
+  std::optional<StoreBackup> backup_;  ///< none: a cluster
   ApiServices services_;
   std::unique_ptr<ApiHandler> public_handler_;
   std::unique_ptr<ApiHandler> admin_handler_;

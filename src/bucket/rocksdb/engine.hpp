@@ -77,6 +77,15 @@ struct RocksEngine {
   std::atomic<bool> is_reopening_ = false;
 };
 
+/// Beside RocksDB's files: the number of the format, in a data directory and in a backup.
+inline constexpr const char* kFormatFile = "/HEADGATE-FORMAT";
+inline constexpr const char* kBackupFile = "/HEADGATE-BACKUP";
+/// Whole and durable, or not there.
+Result<void> write_format(rocksdb::Env& env, const std::string& directory, const char* file);
+/// Errors: invalid_argument (no backup), unsupported (of a newer version), corrupted, unavailable.
+Result<void> check_backup(rocksdb::Env& env, const std::string& directory);
+Result<void> sync_directory(rocksdb::Env& env, const std::string& path);
+
 /// Opens or makes the store and begins its history. Errors: unavailable (another process has it,
 /// I/O), unsupported (a newer format), corrupted, no_space.
 Result<std::shared_ptr<RocksEngine>> open_engine(const RocksOptions& options);

@@ -23,17 +23,8 @@ namespace {
 
 /// Of everything in the directory. 1: docs/key-layout.md, "Embedded store".
 constexpr int kFormatVersion = 1;
-constexpr const char* kFormatFile = "/HEADGATE-FORMAT";
 const std::vector<std::string> kFamilies = {"default", "values", "sequence_documents", "cache",
                                             "feed"};
-
-Result<void> sync_directory(rocksdb::Env& env, const std::string& path) {
-  std::unique_ptr<rocksdb::Directory> directory;
-  auto status = env.NewDirectory(path, &directory);
-  if (status.ok()) status = directory->Fsync();
-  if (!status.ok()) return error_of(status, "sync " + path);
-  return {};
-}
 
 /// Makes the directory if it is absent. RocksDB makes durable what is in it, not its own entry.
 Result<void> make_directory(rocksdb::Env& env, const std::string& directory) {
@@ -46,35 +37,38 @@ Result<void> make_directory(rocksdb::Env& env, const std::string& directory) {
   return is_new ? synced : Result<void>();
 }
 
-/// Whole and durable, or not there.
-Result<void> write_format(rocksdb::Env& env, const std::string& directory) {
-  const std::string path = directory + kFormatFile;
-  const std::string text = std::to_string(kFormatVersion) + "\n";
-  auto status = rocksdb::WriteStringToFile(&env, text, path + ".new", true);
-  if (status.ok()) status = env.RenameFile(path + ".new", path);
-  if (!status.ok()) return error_of(status, "write " + path);
-  return sync_directory(env, directory);
+/// 0 or less: that is no number.
+Result<int> read_format(rocksdb::Env& env, const std::string& path) {
+  std::string text;
+  if (const auto status = rocksdb::ReadFileToString(&env, path, &text); !status.ok())
+    return error_of(status, "read " + path);
+  return std::atoi(text.c_str());
 }
 
-/// Refuses what another version wrote, before RocksDB touches anything.
+/// Refuses what another version wrote.
+Result<void> check_version(const std::string& path, int version) {
+  if (version == kFormatVersion) return {};
+  if (version <= 0) return Error{Errc::corrupted, path + " is not a format number"};
+  return Error{Errc::unsupported, path + " names format " + std::to_string(version) +
+                                      ", this version reads up to format " +
+                                      std::to_string(kFormatVersion)};
+}
+
+/// Before RocksDB touches anything.
 Result<void> check_format(rocksdb::Env& env, const std::string& directory) {
   const std::string path = directory + kFormatFile;
   const bool has_database = env.FileExists(directory + "/CURRENT").ok();
   if (!env.FileExists(path).ok()) {
+    if (env.FileExists(directory + kBackupFile).ok())
+      return Error{Errc::unsupported,
+                   directory + " is a backup: headgate restore makes a data directory of it"};
     if (has_database)
       return Error{Errc::unsupported, directory + " holds a database that is not Headgate's"};
-    return write_format(env, directory);
+    return write_format(env, directory, kFormatFile);
   }
-  std::string text;
-  if (const auto status = rocksdb::ReadFileToString(&env, path, &text); !status.ok())
-    return error_of(status, "read " + path);
-  const int version = std::atoi(text.c_str());
-  if (version == kFormatVersion) return {};
-  if (version <= 0 && !has_database) return write_format(env, directory);
-  if (version <= 0) return Error{Errc::corrupted, path + " is not a format number"};
-  return Error{Errc::unsupported, directory + " has format " + std::to_string(version) +
-                                      ", this version reads up to format " +
-                                      std::to_string(kFormatVersion)};
+  HG_TRY(const int version, read_format(env, path));
+  if (version <= 0 && !has_database) return write_format(env, directory, kFormatFile);
+  return check_version(path, version);
 }
 
 /// Leaves going on after a failed write to the committer (RocksEngine::reopen).
@@ -260,6 +254,31 @@ Result<void> begin_history(RocksEngine& engine) {
 }
 
 }  // namespace
+
+Result<void> sync_directory(rocksdb::Env& env, const std::string& path) {
+  std::unique_ptr<rocksdb::Directory> directory;
+  auto status = env.NewDirectory(path, &directory);
+  if (status.ok()) status = directory->Fsync();
+  if (!status.ok()) return error_of(status, "sync " + path);
+  return {};
+}
+
+Result<void> write_format(rocksdb::Env& env, const std::string& directory, const char* file) {
+  const std::string path = directory + file;
+  const std::string text = std::to_string(kFormatVersion) + "\n";
+  auto status = rocksdb::WriteStringToFile(&env, text, path + ".new", true);
+  if (status.ok()) status = env.RenameFile(path + ".new", path);
+  if (!status.ok()) return error_of(status, "write " + path);
+  return sync_directory(env, directory);
+}
+
+Result<void> check_backup(rocksdb::Env& env, const std::string& directory) {
+  const std::string path = directory + kBackupFile;
+  if (!env.FileExists(path).ok())
+    return Error{Errc::invalid_argument, directory + " is not a backup of Headgate"};
+  HG_TRY(const int version, read_format(env, path));
+  return check_version(path, version);
+}
 
 void RocksEngine::close() {
   if (!db) return;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "bucket/rocksdb/backup.hpp"
 #include "bucket/rocksdb/engine.hpp"
 #include "bucket/rocksdb/threads.hpp"
 
@@ -11,11 +12,14 @@ namespace headgate {
 
 Result<std::unique_ptr<RocksStore>> RocksStore::open(RocksOptions options) {
   HG_TRY(auto engine, open_engine(options));
+  remove_unfinished_backup(options.directory);
   return std::unique_ptr<RocksStore>(new RocksStore(std::move(engine), options));
 }
 
 RocksStore::RocksStore(std::shared_ptr<RocksEngine> engine, const RocksOptions& options)
-    : engine_(std::move(engine)), threads_(std::make_unique<RocksThreads>(*engine_, options)) {}
+    : directory_(options.directory),
+      engine_(std::move(engine)),
+      threads_(std::make_unique<RocksThreads>(*engine_, options)) {}
 
 RocksStore::~RocksStore() {
   threads_->committer.stop();

@@ -62,15 +62,21 @@ class RocksStore {
   /// Oldest first; the newest kHistoriesKept.
   std::vector<HistoryStart> histories() const;
   RocksStatistics statistics() const;
+  const std::string& directory() const { return directory_; }
 
   static constexpr std::size_t kHistoriesKept = 64;
 
  private:
+  friend class RocksBackup;
   friend class RocksBucket;
   friend class RocksFeed;
 
   RocksStore(std::shared_ptr<RocksEngine> engine, const RocksOptions& options);
 
+  /// A backup in a new directory on the store's disk (backup.cpp).
+  Result<void> link_checkpoint(const std::string& to) const;
+
+  std::string directory_;
   std::shared_ptr<RocksEngine> engine_;
   std::unique_ptr<RocksThreads> threads_;
 };
