@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 namespace headgate {
@@ -36,11 +36,21 @@ bool may_have(const Principal& reader, const DocumentEnvelope& envelope, const C
   return false;
 }
 
-// A document may have been lost by several channels.
-void keep_first_candidates(std::vector<Change>& changes) {
-  std::unordered_set<std::string> told;
+// A document may have been lost by several channels: the newest of what they tell, at the first of
+// its places.
+void keep_newest_candidates(std::vector<Change>& changes) {
+  std::unordered_map<std::string, Sequence> newest;
+  for (const Change& change : changes) {
+    if (!change.is_candidate()) continue;
+    Sequence& sequence = newest[change.entry().doc_id.text()];
+    sequence = std::max(sequence, change.sequence());
+  }
   std::erase_if(changes, [&](const Change& change) {
-    return change.is_candidate() && !told.insert(change.entry().doc_id.text()).second;
+    if (!change.is_candidate()) return false;
+    const auto kept = newest.find(change.entry().doc_id.text());
+    if (kept == newest.end() || kept->second != change.sequence()) return true;
+    newest.erase(kept);
+    return false;
   });
 }
 
@@ -69,7 +79,7 @@ Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
     HG_CO_CHECK(co_await keep_wanted(reader, plan, {next, last}, merged.changes));
     next = last;
   }
-  keep_first_candidates(merged.changes);
+  keep_newest_candidates(merged.changes);
   if (next == end) co_return Result<void>();
   merged.bound = std::prev(next)->place;
   merged.is_cut = true;

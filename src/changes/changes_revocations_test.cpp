@@ -173,7 +173,20 @@ TEST_F(RevocationTest, LostAndGivenBack) {
   put_in("left", "x", left);              // 6
   put_user("alice", {"c"});               // 7
   settle();
-  EXPECT_THAT(told_to("alice", "4"), ElementsAre("-left@5:3", "stays@7:4"));
+  EXPECT_THAT(told_to("alice", "4"), ElementsAre("stays@7:4", "left@7:6"));
+}
+
+// Of what two channels tell the newest counts: a client passes over an older revision.
+TEST_F(RevocationTest, GoneFromAChannelGivenBackAndFromALostOne) {
+  put_user("alice", {"c", "d"});             // 2
+  const auto one = put_in("doc", "c");       // 3
+  const auto two = put_in("doc", "d", one);  // 4
+  put_user("alice", {"d"});                  // 5
+  put_user("alice", {"c", "d"});             // 6
+  remove("doc", two);                        // 7
+  put_user("alice", {"c"});                  // 8
+  settle();
+  EXPECT_THAT(told_to("alice", "3"), ElementsAre("-doc@8:7"));
 }
 
 TEST_F(RevocationTest, StarTakenAway) {
