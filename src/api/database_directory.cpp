@@ -162,7 +162,8 @@ Task<void> DatabaseDirectory::start(std::shared_ptr<Entry> entry) {
   if (!stored) {
     entry->failure = stored.error().code == Errc::not_found ? no_such_database() : stored.error();
   } else {
-    entry->hub = std::make_unique<FeedHub>(dependencies_.environment, FeedHub::Settings{});
+    entry->hub = std::make_unique<FeedHub>(
+        dependencies_.environment, FeedHub::Settings{.deployment = dependencies_.deployment});
     ChangeListener* listener = entry->hub.get();
     if (dependencies_.wake_ups != nullptr) {
       entry->relay = std::make_unique<WakeUpRelay>(dependencies_.environment, stored->id,

@@ -23,7 +23,7 @@ struct ClusterSite {
         cache_memory(environment, cache_store),
         base(environment, base_memory),
         cache(environment, cache_memory),
-        hub(environment, {}),
+        hub(environment, {.deployment = Deployment::cluster}),
         database({environment, base, cache, hub, Deployment::cluster}, std::move(entry)),
         source(database) {}
 
@@ -156,6 +156,17 @@ TEST_F(ChangesClusterTest, AFeedOfOneNodeSeesTheWritesOfAnother) {
   const std::string rev = put(*b_, "doc", "news");
   settle(seconds(1));
   EXPECT_THAT(ids(feed), ElementsAre("doc " + rev));
+}
+
+// What was announced had been counted already: it does not hide a change that nobody announces.
+TEST_F(ChangesClusterTest, ALateAnnouncementHidesNoChange) {
+  Follower& feed = follow(*a_, FeedKind::continuous, "0");
+  const std::string one = put(*b_, "one", "news");
+  settle(seconds(1));
+  a_->hub.channel_changed_elsewhere(ChannelId::star(), 1);
+  const std::string two = put(*b_, "two", "news");
+  settle(seconds(1));
+  EXPECT_THAT(ids(feed), ElementsAre("one " + one, "two " + two));
 }
 
 // Without "*" no counter tells of it: stable does.

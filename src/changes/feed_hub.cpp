@@ -209,11 +209,16 @@ void FeedHub::compare(const ChannelId& id, std::uint64_t counter) {
   const bool is_known = channel.counter.has_value();
   if (is_known && counter < *channel.counter) HG_PROBE("C4 channel counter fell back");
   const bool is_expected = is_known && *channel.counter + channel.announced == counter;
+  // What was announced may have been counted at the look before, and the rise is another node's:
+  // whoever was not woken since then is woken.
+  const bool is_told = !channel.is_doubtful || channel.announced != 0;
+  channel.is_doubtful =
+      settings_.deployment == Deployment::cluster && is_expected && channel.announced != 0;
   channel.counter = counter;
   channel.announced = 0;
-  if (is_expected) return;
+  if (is_expected && is_told) return;
   // At the first look nobody knows what came since its feeds began to wait.
-  if (is_known) ++statistics_.found_by_poll;
+  if (is_known && !is_expected) ++statistics_.found_by_poll;
   for (Link* link = channel.first; link != nullptr; link = link->next) wake(*link->waiter);
 }
 

@@ -35,6 +35,8 @@ class FeedHub final : public ChangeListener {
   struct Settings {
     std::size_t waiting_feeds_max = 50'000;
     std::size_t row_cache_bytes = 32u << 20;
+    /// In a cluster others change channels, too, and an announcement may be lost.
+    Deployment deployment = Deployment::single_process;
   };
 
   /// Why a waiting feed is woken.
@@ -88,6 +90,7 @@ class FeedHub final : public ChangeListener {
     Link* first = nullptr;
     std::optional<std::uint64_t> counter;  // at the last poll
     std::uint64_t announced = 0;           // changes since, each of which raised it once
+    bool is_doubtful = false;  // the last poll took its rise for what had been announced
   };
   // One waiter in the list of one channel.
   struct Link {

@@ -16,7 +16,7 @@ SimProcess::SimProcess(const SimSite& site, NodeNumber node, SimClock clock)
       base(environment, site.base),
       own_cache(&site.base == &site.cache ? nullptr
                                           : std::make_unique<SimBucket>(environment, site.cache)),
-      hub(environment, {}),
+      hub(environment, {.deployment = site.deployment}),
       tasks(environment) {}
 
 SimNode::SimNode(const SimSite& site, NodeNumber number, SimClock clock, bool is_cache_writer)
