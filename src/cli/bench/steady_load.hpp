@@ -13,9 +13,10 @@ struct SteadyLoad {
   std::size_t per_second = 1;
   std::size_t connections = 1;
   std::chrono::nanoseconds time{};
+  sockaddr_in address{};  ///< that they go to
 };
 
-/// `step` gets a connection to the server's first port and the number of the connection.
+/// `step` gets a connection that is free, and its number.
 using Step = std::function<Task<void>(LoadConnection&, std::size_t connection)>;
 
 /// Returns when all steps have ended.

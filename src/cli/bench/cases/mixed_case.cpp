@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -30,7 +31,8 @@ class MixedCase final : public BenchCase {
   Task<Result<Figures>> measure(BenchRun& run) override;
 
  private:
-  std::vector<Reader> readers_;
+  std::vector<Reader> pullers_;
+  std::vector<Reader> pushers_;
 };
 
 /// A user who follows a continuous feed and fetches each document that it tells of.
@@ -104,7 +106,7 @@ void Puller::stop() {
 /// The users of one round at work.
 class MixedRound {
  public:
-  MixedRound(BenchRun& run, const std::vector<Reader>& readers);
+  MixedRound(BenchRun& run, const std::vector<Reader>& pullers, const std::vector<Reader>& pushers);
 
   Task<bool> open();
   Task<void> push_steadily();
@@ -114,10 +116,10 @@ class MixedRound {
 
  private:
   Task<void> push(LoadConnection& connection, std::size_t number);
-  std::size_t pullers_of(const std::string& channel) const;
 
   BenchRun& run_;
-  const std::vector<Reader>& readers_;
+  const std::vector<Reader>& pushers_;
+  std::map<std::string, std::size_t> pullers_of_;  ///< of each channel, how many
   Deliveries rows_;
   Deliveries documents_;
   Latencies pushes_;
@@ -125,14 +127,17 @@ class MixedRound {
   TaskScope tasks_;
 };
 
-MixedRound::MixedRound(BenchRun& run, const std::vector<Reader>& readers)
+MixedRound::MixedRound(BenchRun& run, const std::vector<Reader>& pullers,
+                       const std::vector<Reader>& pushers)
     : run_(run),
-      readers_(readers),
-      rows_(run, readers.size()),
-      documents_(run, readers.size()),
+      pushers_(pushers),
+      rows_(run, pullers.size()),
+      documents_(run, pullers.size()),
       tasks_(run.loop()) {
-  for (std::size_t i = 0; i < readers.size(); ++i)
-    pullers_.push_back(std::make_unique<Puller>(run, readers[i], i, rows_, documents_));
+  for (std::size_t i = 0; i < pullers.size(); ++i) {
+    ++pullers_of_[pullers[i].channels.front()];
+    pullers_.push_back(std::make_unique<Puller>(run, pullers[i], i, rows_, documents_));
+  }
 }
 
 Task<bool> MixedRound::open() {
@@ -145,16 +150,12 @@ Task<bool> MixedRound::open() {
   co_return true;
 }
 
-std::size_t MixedRound::pullers_of(const std::string& channel) const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      readers_, [&channel](const Reader& reader) { return reader.channels.front() == channel; }));
-}
-
 Task<void> MixedRound::push(LoadConnection& connection, std::size_t number) {
   const std::string id = new_row_id(run_);
   rows_.add(id);
   documents_.add(id);
-  const std::string& channel = readers_[number % readers_.size()].channels.front();
+  const Reader& pusher = pushers_[number];
+  const std::string& channel = pusher.channels.front();
   const std::string digest = document_id(number) + document_id(number + 1);
   const std::string diff = fmt::format(R"({{"{}":["1-{}"]}})", id, digest);
   const std::string bulk = fmt::format(
@@ -162,22 +163,22 @@ Task<void> MixedRound::push(LoadConnection& connection, std::size_t number) {
       document_text(kDocumentBytes, fmt::format(R"("_id":"{}","_rev":"1-{}","channels":["{}"])", id,
                                                 digest, channel)));
   const TimePoint began = run_.loop().now();
-  if (!co_await run_.ask(connection, run_.request(HttpMethod::post, "/_revs_diff", diff), 200))
+  if (!co_await run_.ask(connection, reader_post(run_, pusher, "/_revs_diff", diff), 200))
     co_return;
   rows_.sent(id);
   documents_.sent(id);
-  if (!co_await run_.ask(connection, run_.request(HttpMethod::post, "/_bulk_docs", bulk), 201))
+  if (!co_await run_.ask(connection, reader_post(run_, pusher, "/_bulk_docs", bulk), 201))
     co_return;
   pushes_.add(connection.received_at() - began);
-  const std::size_t pullers = pullers_of(channel);
-  rows_.answered(id, pullers);
-  documents_.answered(id, pullers);
+  rows_.answered(id, pullers_of_[channel]);
+  documents_.answered(id, pullers_of_[channel]);
 }
 
 Task<void> MixedRound::push_steadily() {
   const SteadyLoad load{.per_second = run_.sizes().writes_per_second,
-                        .connections = run_.sizes().users / 2 + 1,
-                        .time = run_.sizes().round_time};
+                        .connections = pushers_.size(),
+                        .time = run_.sizes().round_time,
+                        .address = pushers_.front().address()};
   co_await run_steady_load(run_, load, [this](LoadConnection& connection, std::size_t number) {
     return push(connection, number);
   });
@@ -199,16 +200,19 @@ Figures MixedRound::figures() {
 }
 
 Task<Result<void>> MixedCase::prepare(BenchRun& run) {
-  const std::size_t pullers = (run.sizes().users + 1) / 2;
-  const std::size_t channels = (run.sizes().users + kUsersOfChannel - 1) / kUsersOfChannel;
-  HG_CO_TRY(readers_, co_await make_readers(run, pullers, [channels](std::size_t user) {
+  const std::size_t users = std::max<std::size_t>(run.sizes().users, 2);
+  const std::size_t channels = (users + kUsersOfChannel - 1) / kUsersOfChannel;
+  HG_CO_TRY(pullers_, co_await make_readers(run, users, [channels](std::size_t user) {
               return std::vector<std::string>{channel_name(user % channels)};
             }));
+  const auto middle = pullers_.begin() + static_cast<std::ptrdiff_t>(users / 2);
+  pushers_.assign(middle, pullers_.end());
+  pullers_.erase(middle, pullers_.end());
   co_return Result<void>();
 }
 
 Task<Result<Figures>> MixedCase::measure(BenchRun& run) {
-  MixedRound round(run, readers_);
+  MixedRound round(run, pullers_, pushers_);
   if (!co_await round.open())
     co_return Error{Errc::unavailable, "the feeds do not work: " + run.counts().first_error};
   run.begin_measuring();

@@ -81,7 +81,8 @@ Task<bool> PushRound::open() {
 Task<void> PushRound::write_steadily() {
   const SteadyLoad load{.per_second = run_.sizes().writes_per_second,
                         .connections = kConnections,
-                        .time = run_.sizes().round_time};
+                        .time = run_.sizes().round_time,
+                        .address = run_.address()};
   co_await run_steady_load(
       run_, load, [this](LoadConnection& connection, std::size_t) { return write(connection); });
   co_await deliveries_.wait_for_all(kPatience);

@@ -25,7 +25,17 @@ constexpr std::chrono::milliseconds kRest{1'000};
 class WaitingCase final : public BenchCase {
  public:
   Task<Result<Figures>> measure(BenchRun& run) override;
+
+ private:
+  /// Before the first feed: what feeds of earlier rounds have given back is used again by later
+  /// ones, and would not be seen.
+  std::optional<ProcessUsage> before_;
 };
+
+std::optional<ProcessUsage> server_usage(const BenchRun& run) {
+  const int process = run.server().options().process;
+  return process == 0 ? std::nullopt : usage_of(process);
+}
 
 class WaitingRound {
  public:
@@ -35,16 +45,15 @@ class WaitingRound {
   /// One write, until all feeds have told of it.
   Task<void> wake_all();
   Task<void> close();
-  Figures figures();
+  /// `before`: of the server, without feeds.
+  Figures figures(const std::optional<ProcessUsage>& before);
 
  private:
   Task<bool> write(std::chrono::nanoseconds& from_sending, std::chrono::nanoseconds& from_answer);
-  std::optional<ProcessUsage> server_usage() const;
 
   BenchRun& run_;
   std::unique_ptr<Deliveries> deliveries_;
   std::vector<std::unique_ptr<FeedFollower>> followers_;
-  std::optional<ProcessUsage> before_;
   std::optional<ProcessUsage> waiting_;
   TimePoint last_arrival_;
   Latencies from_sending_;
@@ -62,15 +71,9 @@ WaitingRound::WaitingRound(BenchRun& run) : run_(run), feeds_(run.loop()) {
                                        }));
 }
 
-std::optional<ProcessUsage> WaitingRound::server_usage() const {
-  const int process = run_.server().options().process;
-  return process == 0 ? std::nullopt : usage_of(process);
-}
-
 Task<bool> WaitingRound::open() {
   const std::string since = co_await current_position(run_, reader_of_all(run_));
   if (since.empty()) co_return false;
-  before_ = server_usage();
   LoadConnection connection(run_.loop(), run_.address());
   const std::string ping = run_.request(HttpMethod::get, "");
   for (std::size_t i = 0; i < followers_.size(); ++i) {
@@ -83,7 +86,7 @@ Task<bool> WaitingRound::open() {
   std::chrono::nanoseconds ignored{};
   if (!co_await write(ignored, ignored)) co_return false;
   co_await run_.loop().sleep_for(kRest);
-  waiting_ = server_usage();
+  waiting_ = server_usage(run_);
   co_return true;
 }
 
@@ -121,12 +124,12 @@ Task<void> WaitingRound::close() {
   co_await feeds_.join();
 }
 
-Figures WaitingRound::figures() {
+Figures WaitingRound::figures(const std::optional<ProcessUsage>& before) {
   Figures figures{{"all_from_answer", "ms", from_answer_.percentile_ms(0.5), false},
                   {"all_from_sending", "ms", from_sending_.percentile_ms(0.5), false}};
-  if (before_ && waiting_) {
-    const double grown = static_cast<double>(waiting_->resident_bytes) -
-                         static_cast<double>(before_->resident_bytes);
+  if (before && waiting_) {
+    const double grown =
+        static_cast<double>(waiting_->resident_bytes) - static_cast<double>(before->resident_bytes);
     figures.push_back(
         {"memory_each", "KiB", grown / 1024 / static_cast<double>(followers_.size()), false});
   }
@@ -134,6 +137,7 @@ Figures WaitingRound::figures() {
 }
 
 Task<Result<Figures>> WaitingCase::measure(BenchRun& run) {
+  if (!before_) before_ = server_usage(run);
   WaitingRound round(run);
   if (!co_await round.open())
     co_return Error{Errc::unavailable, "the feeds do not work: " + run.counts().first_error};
@@ -141,7 +145,7 @@ Task<Result<Figures>> WaitingCase::measure(BenchRun& run) {
   for (std::size_t i = 0; i < kWrites; ++i) co_await round.wake_all();
   run.end_measuring(kWrites * run.sizes().waiting);
   co_await round.close();
-  co_return round.figures();
+  co_return round.figures(before_);
 }
 
 }  // namespace
