@@ -94,7 +94,7 @@ Result<void> MeasuredServer::find_out() {
   std::string vendor_name = vendor ? text_of(*vendor, "name") : "";
   if (root.find("express-pouchdb"))
     vendor_name = "PouchDB Server";
-  else if (vendor_name != "Headgate" && root.find("couchdb"))
+  else if (vendor_name.starts_with("The Apache"))
     vendor_name = "CouchDB";
   if (vendor_name.empty())
     return Error{Errc::unsupported, options_.url + ": no server that speaks CouchDB's protocol"};

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "cli/bench/cases/cases.hpp"
 #include "cli/bench/feed_rows.hpp"
@@ -28,6 +29,8 @@ class CatchUpCase final : public BenchCase {
   std::size_t expected_rows(const BenchRun& run) const;
 
   bool is_of_channel_;
+  /// The first round reads what no feed has read before; later ones may find it in memory.
+  std::optional<double> first_ms_;
 };
 
 Task<Result<void>> CatchUpCase::prepare(BenchRun& run) {
