@@ -99,6 +99,7 @@ Result<void> MeasuredServer::find_out() {
   if (vendor_name.empty())
     return Error{Errc::unsupported, options_.url + ": no server that speaks CouchDB's protocol"};
   is_headgate_ = vendor_name == "Headgate";
+  is_pouchdb_ = vendor_name == "PouchDB Server";
   name_ = version.empty() ? vendor_name : vendor_name + " " + version;
   HG_TRY(durability_, ask_durability(vendor_name, version));
   return {};
@@ -110,7 +111,7 @@ Result<Durability> MeasuredServer::ask_durability(std::string_view vendor,
   // CouchDB writes with fsync before it answers; up to 2.x that could be turned off.
   if (vendor == "CouchDB") return version >= "3" ? Durability::disk : Durability::unknown;
   // LevelDB as PouchDB uses it writes its log without fsync.
-  if (vendor == "PouchDB Server") return Durability::process;
+  if (is_pouchdb_) return Durability::process;
   if (!is_headgate_) return Durability::unknown;
   // What a database of this configuration promises: the server knows what it can keep.
   constexpr std::string_view kProbe = "bench-durability";

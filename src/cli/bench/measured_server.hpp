@@ -52,8 +52,10 @@ class MeasuredServer {
   /// "Headgate 0.1.0".
   const std::string& name() const { return name_; }
   Durability durability() const { return durability_; }
-  /// It routes documents to channels; others get selectors.
+  /// It routes documents to channels.
   bool has_channels() const { return is_headgate_; }
+  /// Its feeds know selectors; else they know filter functions in documents.
+  bool has_selectors() const { return !is_pouchdb_; }
   /// It has users of a database, who log in at a port that is known.
   bool has_users() const { return is_headgate_ && !options_.public_url.empty(); }
 
@@ -73,6 +75,7 @@ class MeasuredServer {
   std::string name_;
   Durability durability_ = Durability::unknown;
   bool is_headgate_ = false;
+  bool is_pouchdb_ = false;
   Endpoint endpoint_;
   Endpoint public_endpoint_;
 };

@@ -15,6 +15,10 @@ namespace {
 
 constexpr std::size_t kLoginsAtOnce = 8;
 
+constexpr std::string_view kFilter =
+    R"({"filters":{"channels":"function (doc, req) { return (doc.channels || []).some(function (one) )"
+    R"({ return req.query.channels.split(',').indexOf(one) >= 0; }); }"}})";
+
 std::string json_list(const std::vector<std::string>& names) {
   JsonWriter out;
   out.begin_array();
@@ -59,13 +63,22 @@ Reader reader_of_all(const BenchRun& run) {
   return {.endpoint = run.server().endpoint(), .fields = {}, .channels = {}};
 }
 
+Task<bool> prepare_channels(BenchRun& run) {
+  if (run.server().has_channels() || run.server().has_selectors()) co_return true;
+  LoadConnection connection(run.loop(), run.address());
+  co_return co_await run.ask(connection, run.request(HttpMethod::put, "/_design/bench", kFilter),
+                             201);
+}
+
 Task<Result<std::vector<Reader>>> make_readers(
     BenchRun& run, std::size_t count,
     std::function<std::vector<std::string>(std::size_t)> channels_of) {
   std::vector<Reader> readers(count, reader_of_all(run));
   for (std::size_t i = 0; i < count; ++i) readers[i].channels = channels_of(i);
-  if (!run.server().has_users()) co_return readers;
   const std::uint64_t errors = run.counts().errors;
+  if (!co_await prepare_channels(run))
+    co_return Error{Errc::unavailable, "no filter: " + run.counts().first_error};
+  if (!run.server().has_users()) co_return readers;
   std::size_t next = 0;
   TaskScope logins(run.loop());
   for (std::size_t i = 0; i < kLoginsAtOnce; ++i) logins.spawn(log_in_some(run, readers, next));
@@ -81,8 +94,10 @@ std::string changes_request(const BenchRun& run, const Reader& reader, std::stri
   const std::string all_fields = reader.fields + std::string(fields);
   if (reader.channels.empty() || reader.is_user)
     return request_text(reader.endpoint, HttpMethod::get, target, {}, all_fields);
-  if (run.server().has_channels()) {
-    target += "&filter=sync_gateway/bychannel&channels=" + comma_list(reader.channels);
+  if (run.server().has_channels() || !run.server().has_selectors()) {
+    target +=
+        run.server().has_channels() ? "&filter=sync_gateway/bychannel" : "&filter=bench/channels";
+    target += "&channels=" + comma_list(reader.channels);
     return request_text(reader.endpoint, HttpMethod::get, target, {}, all_fields);
   }
   const std::string selector = fmt::format(

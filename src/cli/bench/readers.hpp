@@ -23,8 +23,13 @@ struct Reader {
 /// Who may read everything.
 Reader reader_of_all(const BenchRun& run);
 
-/// `count` readers with channels of their own. Where the server has users they are made and logged
-/// in; elsewhere readers name their channels, or select documents by them.
+/// Makes a database ready for readers of channels. Where the server knows neither channels nor
+/// selectors it writes a filter function. False: that was refused, and is counted.
+Task<bool> prepare_channels(BenchRun& run);
+
+/// `count` readers with channels of their own, in a database that it makes ready for them. Where
+/// the server has users they are made and logged in; elsewhere readers name their channels, or
+/// select documents by them. Errors: unavailable.
 Task<Result<std::vector<Reader>>> make_readers(
     BenchRun& run, std::size_t count,
     std::function<std::vector<std::string>(std::size_t)> channels_of);

@@ -36,6 +36,8 @@ class CatchUpCase final : public BenchCase {
 Task<Result<void>> CatchUpCase::prepare(BenchRun& run) {
   if (!co_await write_documents(run, run.sizes().documents, kChannels))
     co_return Error{Errc::unavailable, "the documents could not be written"};
+  if (is_of_channel_ && !co_await prepare_channels(run))
+    co_return Error{Errc::unavailable, "no filter: " + run.counts().first_error};
   co_return Result<void>();
 }
 
