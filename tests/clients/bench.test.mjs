@@ -3,6 +3,9 @@
 // How fast anything is does not matter here.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { binary, Server } from './server.mjs';
 
@@ -80,6 +83,20 @@ test('a comparison takes turns, and marks unequal durability', async () => {
   assert.match((await bench([...here(), ...compare, ...memory])).out, /per_second.* unequal durab/);
   const equal = await bench([...here(), ...compare]);
   assert.doesNotMatch(equal.out, /unequal/);
+});
+
+test('the report can be saved beside the table', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'headgate-bench-'));
+  const file = path.join(folder, 'report.json');
+  const { code, out } = await bench([...here(), '--case', 'get', '--save', file]);
+  assert.equal(code, 0);
+  assert.match(out, /^get +per_second +documents\/s/m);
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  rmSync(folder, { recursive: true });
+  assert.equal(report.cases[0].servers[0].figures.per_second.rounds.length, 3);
+  const unwritable = await bench([...here(), '--case', 'get', '--rounds', '1', '--save', file]);
+  assert.equal(unwritable.code, 1);
+  assert.match(unwritable.error, /cannot write/);
 });
 
 test('errors are counted, shown, and the exit status', async () => {

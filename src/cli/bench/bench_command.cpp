@@ -6,7 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
+#include <fstream>
 #include <iostream>
 
 #include "cli/bench/bench_runner.hpp"
@@ -78,6 +78,7 @@ class BenchCommand::Impl {
   std::size_t rounds_ = 3;
   unsigned step_seconds_max_ = 120;
   bool as_json_ = false;
+  std::string saved_to_;
   bool only_lists_ = false;
 };
 
@@ -100,6 +101,7 @@ BenchCommand::Impl::Impl(CLI::App& program)
   command.add_option("--step-seconds", step_seconds_max_, "Give a step up after this time")
       ->capture_default_str();
   command.add_flag("--json", as_json_, "Print JSON in place of the table");
+  command.add_option("--save", saved_to_, "Also write the JSON to a file")->type_name("FILE");
 }
 
 void BenchCommand::Impl::add_server(CLI::App& command, ServerOptions& server,
@@ -189,6 +191,10 @@ std::optional<ExitStatus> BenchCommand::Impl::run() {
   const BenchReport report = run_plan(*made, show_progress);
   end_progress();
   std::cout << (as_json_ ? report_json(report) : report_table(report)) << std::flush;
+  if (!saved_to_.empty() && !(std::ofstream(saved_to_) << report_json(report)).flush()) {
+    std::cerr << "headgate: cannot write " << saved_to_ << "\n";
+    return ExitStatus::failed;
+  }
   return report.is_whole() ? ExitStatus::done : ExitStatus::failed;
 }
 

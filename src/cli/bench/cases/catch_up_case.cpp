@@ -71,7 +71,9 @@ Task<Result<Figures>> CatchUpCase::measure(BenchRun& run) {
   run.end_measuring(count);
   if (count != expected_rows(run))
     run.failed(fmt::format("{} rows instead of {}", count, expected_rows(run)));
+  if (!first_ms_) first_ms_ = seconds * 1000;
   co_return Figures{
+      {"first_time", "ms", *first_ms_, false},
       {"time", "ms", seconds * 1000, false},
       {"per_second", "rows/s", static_cast<double>(count) / seconds, true},
       {"bytes_per_row", "bytes",
