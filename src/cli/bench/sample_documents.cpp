@@ -81,6 +81,13 @@ std::string channel_name(std::size_t number) {
   return fmt::format("s{:04}", number);
 }
 
+Task<bool> settle(BenchRun& run) {
+  LoadConnection connection(run.loop(), run.address());
+  // Servers that do not know the parameter leave it alone.
+  co_return co_await run.ask(
+      connection, run.request(HttpMethod::get, "/_changes?limit=1&request_plus=true"), 200);
+}
+
 Task<bool> write_documents(BenchRun& run, std::size_t count, std::size_t channels) {
   const std::uint64_t errors = run.counts().errors;
   if (count >= kBulkDocuments) {
@@ -97,7 +104,7 @@ Task<bool> write_documents(BenchRun& run, std::size_t count, std::size_t channel
     LoadConnection connection(run.loop(), run.address());
     co_await run.ask(connection, bulk.with(count - rest), 201);
   }
-  co_return run.counts().errors == errors;
+  co_return co_await settle(run) && run.counts().errors == errors;
 }
 
 }  // namespace headgate::bench

@@ -50,8 +50,12 @@ class BulkRequest {
 /// "s0007".
 std::string channel_name(std::size_t number);
 
-/// Writes `count` documents, numbered from 0, into an empty database, those of BulkRequest.
-/// False: not all were accepted; the run has counted why.
+/// Waits until all that was written is settled, where the server can be asked for that: until then
+/// a reader may be sent rows that it has. False: it was refused, and is counted.
+Task<bool> settle(BenchRun& run);
+
+/// Writes `count` documents, numbered from 0, into an empty database, those of BulkRequest,
+/// and lets them settle. False: not all were accepted; the run has counted why.
 Task<bool> write_documents(BenchRun& run, std::size_t count, std::size_t channels);
 
 }  // namespace headgate::bench
