@@ -117,6 +117,10 @@ void BenchCommand::Impl::add_server(CLI::App& command, ServerOptions& server,
                   "Public port" + which + ", if it is Headgate: cases with users log in there")
       ->type_name("URL");
   command
+      .add_option("--" + prefix + "feed-url", server.feed_url,
+                  "Another node" + which + ", for the feeds of what is written to this one")
+      ->type_name("URL");
+  command
       .add_option("--" + prefix + "config", server.config,
                   "Configuration (JSON) for the databases" + which + ", if it is Headgate")
       ->type_name("JSON");

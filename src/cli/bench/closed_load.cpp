@@ -26,11 +26,16 @@ Task<void> send_on_one_connection(Shared& shared) {
     if (began >= shared.end) break;
     run.sent();
     const int status = co_await connection.exchange(shared.request_of(shared.next++));
-    if (run.answered(status, shared.load.status, connection.body())) {
+    const bool is_refused = status != 0 && status == shared.load.refusal;
+    const int expected = is_refused ? status : shared.load.status;
+    if (!run.answered(status, expected, connection.body())) {
+      if (status == 0) break;
+    } else if (is_refused) {
+      ++shared.result.refused;
+    } else {
       ++shared.result.done;
       shared.result.latencies.add(connection.received_at() - began);
     }
-    if (status == 0) break;
   }
 }
 

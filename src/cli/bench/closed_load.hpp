@@ -17,11 +17,13 @@ struct ClosedLoad {
   std::uint64_t count_max = std::numeric_limits<std::uint64_t>::max();
   std::chrono::nanoseconds time{};  ///< no request begins later
   int status = 201;                 ///< that every answer should have
+  int refusal = 0;                  ///< that an answer may have, too, and is then no error
 };
 
 struct LoadResult {
   Latencies latencies;
   std::uint64_t done = 0;  ///< answers as expected
+  std::uint64_t refused = 0;
   double seconds = 0;
 
   double per_second() const { return seconds > 0 ? static_cast<double>(done) / seconds : 0; }

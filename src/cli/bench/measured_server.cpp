@@ -78,6 +78,10 @@ Result<MeasuredServer> MeasuredServer::ask(ServerOptions options) {
   MeasuredServer server;
   server.options_ = std::move(options);
   HG_TRY(server.endpoint_, endpoint_of(server.options_.url, server.options_.login));
+  server.feed_endpoint_ = server.endpoint_;
+  if (!server.options_.feed_url.empty()) {
+    HG_TRY(server.feed_endpoint_, endpoint_of(server.options_.feed_url, server.options_.login));
+  }
   if (!server.options_.public_url.empty()) {
     HG_TRY(server.public_endpoint_, endpoint_of(server.options_.public_url, {}));
   }

@@ -18,6 +18,7 @@ struct ServerOptions {
   std::string url;         ///< "http://127.0.0.1:4985": makes databases; of Headgate the admin port
   std::string login = {};  ///< NAME:PASSWORD; empty: none
   std::string public_url = {};  ///< where users log in; of Headgate only
+  std::string feed_url = {};    ///< where all documents are read; empty: `url`
   std::string config = {};      ///< JSON for databases that are made; of Headgate only
   std::string durability = {};  ///< what an answered write survives, where that cannot be asked
   int process = 0;              ///< its process number, if it is on this machine; 0: not known
@@ -60,6 +61,8 @@ class MeasuredServer {
   bool has_users() const { return is_headgate_ && !options_.public_url.empty(); }
 
   const Endpoint& endpoint() const { return endpoint_; }
+  /// Where feeds of all documents are read: another node than is written to, if it was given.
+  const Endpoint& feed_endpoint() const { return feed_endpoint_; }
   /// REQUIRES: has_users().
   const Endpoint& public_endpoint() const { return public_endpoint_; }
 
@@ -77,6 +80,7 @@ class MeasuredServer {
   bool is_headgate_ = false;
   bool is_pouchdb_ = false;
   Endpoint endpoint_;
+  Endpoint feed_endpoint_;
   Endpoint public_endpoint_;
 };
 

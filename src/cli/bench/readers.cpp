@@ -60,7 +60,7 @@ Task<void> log_in_some(BenchRun& run, std::vector<Reader>& readers, std::size_t&
 }  // namespace
 
 Reader reader_of_all(const BenchRun& run) {
-  return {.endpoint = run.server().endpoint(), .fields = {}, .channels = {}};
+  return {.endpoint = run.server().feed_endpoint(), .fields = {}, .channels = {}};
 }
 
 Task<bool> prepare_channels(BenchRun& run) {

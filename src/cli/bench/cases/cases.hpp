@@ -10,6 +10,7 @@ namespace headgate::bench {
 
 std::unique_ptr<BenchCase> make_put_one_case();
 std::unique_ptr<BenchCase> make_put_case();
+std::unique_ptr<BenchCase> make_overload_case();
 std::unique_ptr<BenchCase> make_bulk_case();
 std::unique_ptr<BenchCase> make_get_case();
 std::unique_ptr<BenchCase> make_push_continuous_case();
