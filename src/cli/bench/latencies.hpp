@@ -11,13 +11,10 @@ namespace headgate::bench {
 class Latencies {
  public:
   void add(std::chrono::nanoseconds duration) { durations_.push_back(duration); }
-  std::size_t size() const { return durations_.size(); }
-  bool empty() const { return durations_.empty(); }
 
   /// The duration, in milliseconds, that `share` (0 to 1) of all do not exceed; of few it is the
   /// longest. 0 if there are none.
   double percentile_ms(double share);
-  double max_ms() { return percentile_ms(1); }
 
  private:
   std::vector<std::chrono::nanoseconds> durations_;

@@ -36,7 +36,8 @@ Task<Result<Figures>> OverloadCase::measure(BenchRun& run) {
   run.end_measuring(result.done);
   Figures figures = load_figures(result, "documents");
   if (before.done > 0)
-    figures.push_back({"share_of_normal", "share", result.per_second() / before.per_second(), true});
+    figures.push_back(
+        {"share_of_normal", "share", result.per_second() / before.per_second(), true});
   figures.push_back({"refused_per_second", "requests/s",
                      static_cast<double>(result.refused) / result.seconds, false});
   co_return figures;
