@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/admin_commands.hpp"
+#include "cli/bench/bench_command.hpp"
 #include "server/restore.hpp"
 
 namespace headgate {
@@ -155,6 +156,7 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
   app.failure_message(CLI::FailureMessage::help);
   CLI::App* serve = app.add_subcommand("serve", "Serve the databases of a data directory");
   AdminCommands admin_commands(app);
+  BenchCommand bench_command(app);
   RestoreOrder order;
   CLI::App& restore = add_restore(app, order);
   CLI::App* version = app.add_subcommand("version", "Print the version");
@@ -176,6 +178,10 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
     return line;
   }
   if (const auto status = admin_commands.run()) {
+    line.exit_status = static_cast<int>(*status);
+    return line;
+  }
+  if (const auto status = bench_command.run()) {
     line.exit_status = static_cast<int>(*status);
     return line;
   }
