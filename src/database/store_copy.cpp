@@ -110,10 +110,13 @@ Task<Result<std::optional<StableRecord>>> StoreCopy::record_at_rest(const Databa
   const CacheSpace space{with_.environment, with_.source, entry.id, entry.config.cache_settings()};
   const auto found = co_await with_.source.get_many(
       {epochs_key(entry.id), horizon_key(entry.id, 0), space.stable_key()}, deadline());
-  if (found[0].ok())
-    co_return Error{
-        Errc::unsupported,
-        fmt::format("the channel cache of database {} was kept in another bucket", entry.name)};
+  if (found[0].ok()) {
+    HG_CO_TRY(const EpochRecord epochs, EpochRecord::decode(found[0].bytes));
+    const char* why = epochs.is_made ? "its channel cache was kept in another bucket"
+                                     : "it was restored from a backup";
+    co_return Error{Errc::unsupported,
+                    fmt::format("database {} cannot be copied: {}", entry.name, why)};
+  }
   for (const Reply& reply : found)
     if (!reply.ok() && reply.status != Errc::not_found)
       co_return Error{reply.status, "reading the source's records"};

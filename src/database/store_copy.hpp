@@ -45,7 +45,8 @@ class StoreCopy {
 
   /// Errors, with a context for people. Nothing was written to the target: invalid_argument (a
   /// database's durability cannot be promised there), exists (the target has databases, or nodes
-  /// that serve), unsupported (the source's channel cache is elsewhere). Else run it again:
+  /// that serve), unsupported (the source's channel cache is elsewhere, or it was
+  /// restored from a backup: tokens of before are void). Else run it again:
   /// conflict (a difference was found), rolled_back (the target has lost its history), cancelled,
   /// and as Bucket::pipeline.
   Task<Result<void>> run();

@@ -9,6 +9,7 @@
 
 #include "database/database_fixture.hpp"
 #include "database/node_registry.hpp"
+#include "sequence/restored_numbers.hpp"
 
 namespace headgate {
 namespace {
@@ -361,6 +362,17 @@ TEST_F(StoreCopyTest, APromiseThatTheTargetCannotKeepIsRefused) {
   ASSERT_TRUE(copy({Durability::memory, Durability::replicated}));
   DatabaseCatalog catalog(env_, target_->base, target_->cache);
   EXPECT_EQ(env_.run(catalog.get("db"))->config.durability, Durability::replicated);
+}
+
+// Its tokens of before are void, and most of its numbers are one dead range: neither is copied.
+TEST_F(StoreCopyTest, ARestoredStoreIsRefused) {
+  fill();
+  close_source();
+  ASSERT_TRUE(env_.run(begin_restored_numbers(bucket_, bucket_, DatabaseId(1), kNoDeadline)));
+  const auto refused = copy();
+  EXPECT_EQ(refused.error().code, Errc::unsupported);
+  EXPECT_THAT(refused.error().context, HasSubstr("restored from a backup"));
+  EXPECT_THAT(content(), IsEmpty());
 }
 
 TEST_F(StoreCopyTest, WhatTheCacheBucketHasOfAnEarlierLifeIsNotTakenForItsOwn) {
