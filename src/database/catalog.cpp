@@ -2,6 +2,8 @@
 #include "database/catalog.hpp"
 
 #include <array>
+#include <iterator>
+#include <map>
 #include <utility>
 
 #include "base/bytes.hpp"
@@ -13,7 +15,10 @@ constexpr std::uint8_t kFormat = 1;
 constexpr std::uint8_t kIsLeaving = 1;
 constexpr std::size_t kPage = 100;
 
-/// Databases by name; the counter of numbers; the server's uuid.
+constexpr std::uint8_t kIsFinished = 1;
+
+/// Databases by name; the counter of numbers; the server's uuid; what this store is a copy of.
+constexpr std::string_view kCopyTag = "copy";
 constexpr std::string_view kNamesTag = "names";
 constexpr std::string_view kNumbersTag = "numbers";
 constexpr std::string_view kServerTag = "server";
@@ -38,6 +43,27 @@ bool is_name_character(char c) {
   constexpr std::string_view kOthers = "_$()+/-";
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || kOthers.find(c) != kOthers.npos;
 }
+
+/// The mark of a store that another one was copied to.
+struct CopyMark {
+  bool is_finished = false;
+  std::string uuid;  ///< of the other's server
+
+  std::string encode() const {
+    ByteWriter writer;
+    writer.u8(kFormat).u8(is_finished ? kIsFinished : 0).text(uuid);
+    return std::move(writer).bytes();
+  }
+  static Result<CopyMark> decode(std::string_view bytes) {
+    ByteReader reader(bytes);
+    if (reader.u8() != kFormat) return Error{Errc::unsupported, "copy of a newer format"};
+    CopyMark mark;
+    mark.is_finished = (reader.u8() & kIsFinished) != 0;
+    mark.uuid = std::string(reader.text());
+    HG_CHECK(reader.finish("copy mark"));
+    return mark;
+  }
+};
 
 }  // namespace
 
@@ -82,6 +108,15 @@ Deadline DatabaseCatalog::deadline() const {
 }
 
 Task<Result<std::string>> DatabaseCatalog::open() {
+  const Reply copy = co_await base_.get(catalog_key(kCopyTag), deadline());
+  if (copy.ok()) {
+    HG_CO_TRY(const CopyMark mark, CopyMark::decode(copy.bytes));
+    if (!mark.is_finished)
+      co_return Error{Errc::unavailable,
+                      "a copy into this store is not finished: run `headgate copy` again"};
+  } else if (copy.status != Errc::not_found) {
+    co_return Error{copy.status, "reading whether this is a copy"};
+  }
   HG_CO_TRY(auto all, co_await load_all());
   for (auto& [name, stored] : all) {
     if (stored.is_leaving) HG_CO_CHECK(co_await drop(name, std::move(stored)));
@@ -206,6 +241,90 @@ Task<Result<void>> DatabaseCatalog::drop(std::string name, Stored stored) {
     co_return unfinished;
   const Reply removed = co_await base_.remove(key, stored.cas, on_disk(), deadline());
   if (!removed.ok()) co_return unfinished;
+  co_return Result<void>();
+}
+
+// --- A copy of a whole store ---------------------------------------------------------------------
+
+Task<Result<StoreIdentity>> DatabaseCatalog::identity() {
+  StoreIdentity identity;
+  HG_CO_TRY(identity.uuid, co_await server_uuid());
+  const Reply number = co_await base_.get(catalog_key(kNumbersTag), deadline());
+  if (!number.ok() && number.status != Errc::not_found)
+    co_return Error{number.status, "reading the last database number"};
+  identity.last_number = number.number;
+  co_return identity;
+}
+
+Task<Result<void>> DatabaseCatalog::begin_copy(StoreIdentity from) {
+  const Key key = catalog_key(kCopyTag);
+  const Reply found = co_await base_.get(key, deadline());
+  if (found.ok()) {
+    HG_CO_TRY(const CopyMark mark, CopyMark::decode(found.bytes));
+    if (mark.uuid != from.uuid)
+      co_return Error{Errc::exists, "the target holds a copy of another store"};
+    if (mark.is_finished)
+      co_return Error{Errc::exists, "the target holds a finished copy of this store"};
+  } else if (found.status != Errc::not_found) {
+    co_return Error{found.status, "reading whether the target is a copy"};
+  } else {
+    HG_CO_TRY(const auto present, co_await load_all());
+    if (!present.empty())
+      co_return Error{Errc::exists,
+                      "the target is not empty: it has the database " + present.front().first};
+    const Reply marked =
+        co_await base_.insert(key, CopyMark{false, from.uuid}.encode(), on_disk(), deadline());
+    if (!marked.ok()) co_return Error{marked.status, "marking the target"};
+  }
+  const Key numbers = catalog_key(kNumbersTag);
+  const Reply last = co_await base_.get(numbers, deadline());
+  if (!last.ok() && last.status != Errc::not_found)
+    co_return Error{last.status, "reading the target's last database number"};
+  if (last.number >= from.last_number) co_return Result<void>();
+  const Reply raised =
+      co_await base_.increment(numbers, from.last_number - last.number, on_disk(), deadline());
+  if (!raised.ok()) co_return Error{raised.status, "raising the target's last database number"};
+  co_return Result<void>();
+}
+
+// A database that the source has no more was there when an earlier try entered it.
+Task<Result<void>> DatabaseCatalog::enter_copies(std::vector<DatabaseEntry> entries) {
+  HG_CO_TRY(auto present, co_await load_all());
+  std::map<std::string, Stored> left(std::make_move_iterator(present.begin()),
+                                     std::make_move_iterator(present.end()));
+  for (DatabaseEntry& entry : entries) {
+    Stored stored;
+    stored.id = entry.id;
+    stored.config = std::move(entry.config);
+    const Key key = catalog_key(kNamesTag, entry.name);
+    const auto old = left.extract(entry.name);
+    const Reply written =
+        old ? co_await base_.replace(key, stored.encode(), old.mapped().cas, on_disk(), deadline())
+            : co_await base_.insert(key, stored.encode(), on_disk(), deadline());
+    if (!written.ok()) co_return Error{written.status, "entering the database " + entry.name};
+  }
+  for (auto& [name, stored] : left) HG_CO_CHECK(co_await drop(name, std::move(stored)));
+  co_return Result<void>();
+}
+
+// The copy is the same server for its clients.
+Task<Result<void>> DatabaseCatalog::finish_copy() {
+  const Key key = catalog_key(kCopyTag);
+  const Reply found = co_await base_.get(key, deadline());
+  if (!found.ok()) co_return Error{found.status, "reading the mark of the copy"};
+  HG_CO_TRY(CopyMark mark, CopyMark::decode(found.bytes));
+  const Key server = catalog_key(kServerTag);
+  const Reply present = co_await base_.get(server, deadline());
+  if (!present.ok() && present.status != Errc::not_found)
+    co_return Error{present.status, "reading the target's uuid"};
+  const Reply named =
+      present.ok() ? co_await base_.replace(server, mark.uuid, present.cas, on_disk(), deadline())
+                   : co_await base_.insert(server, mark.uuid, on_disk(), deadline());
+  if (!named.ok()) co_return Error{named.status, "writing the target's uuid"};
+  mark.is_finished = true;
+  const Reply finished =
+      co_await base_.replace(key, mark.encode(), found.cas, on_disk(), deadline());
+  if (!finished.ok()) co_return Error{finished.status, "finishing the copy"};
   co_return Result<void>();
 }
 

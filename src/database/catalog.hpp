@@ -25,6 +25,12 @@ struct DatabaseEntry {
   DatabaseConfig config;
 };
 
+/// What a copy of a store takes over beside its databases.
+struct StoreIdentity {
+  std::string uuid;               ///< of the server
+  std::uint64_t last_number = 0;  ///< last given to a database
+};
+
 /// The list of a store's databases, kept in the base bucket under database number 0. It does not
 /// know which of them are running. Confined to its executor. The buckets must outlive it.
 ///
@@ -37,7 +43,7 @@ class DatabaseCatalog {
 
   /// Finishes deletions that a crash cut short, makes the server's uuid if there is none, and
   /// returns it: 32 hex digits, constant for this store. Call once, first.
-  /// Errors: as Bucket::get.
+  /// Errors: as Bucket::get; unavailable: a copy into this store is not finished.
   Task<Result<std::string>> open();
 
   /// The next open() makes another uuid. Errors: as Bucket::get.
@@ -59,6 +65,17 @@ class DatabaseCatalog {
   /// stopped. Idempotent: not_found once it is gone. Errors: as Bucket::get, nothing done;
   /// timeout_unknown_outcome: perhaps gone, and remove(), create() or open() will finish the work.
   Task<Result<void>> remove(std::string name);
+
+  // A copy of a whole store (StoreCopy). All may be repeated. Errors: as Bucket::get.
+
+  /// After open().
+  Task<Result<StoreIdentity>> identity();
+  /// Marks this store as an unfinished copy of `from`, and gives no number that `from` has given.
+  /// Errors: exists: databases are here, or a copy, finished or of another store.
+  Task<Result<void>> begin_copy(StoreIdentity from);
+  /// Makes the list what `entries` say, with their numbers.
+  Task<Result<void>> enter_copies(std::vector<DatabaseEntry> entries);
+  Task<Result<void>> finish_copy();
 
  private:
   struct Stored;

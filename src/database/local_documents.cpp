@@ -58,6 +58,11 @@ std::optional<std::string> session_of(const std::string& body) {
 
 }  // namespace
 
+Result<WallTime> end_of_local_document(std::string_view bytes) {
+  HG_TRY(const LocalEnvelope envelope, LocalEnvelope::decode(bytes));
+  return envelope.renewed_at + kLocalDocumentLife;
+}
+
 /// What there is of a document.
 struct LocalDocuments::Present {
   std::optional<LocalEnvelope> stored = {};

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 #include "base/task.hpp"
@@ -16,6 +17,9 @@ namespace headgate {
 
 /// Life of a `_local` document, counted anew when it is written or read.
 inline constexpr std::chrono::hours kLocalDocumentLife{24 * 90};
+
+/// When a stored `_local` document's life ends. Errors: corrupted, unsupported.
+Result<WallTime> end_of_local_document(std::string_view bytes);
 
 /// Store of `_local` documents: checkpoints of replicators. They have no sequence and no channel
 /// and are not replicated; every user of the database can read and write them.

@@ -90,6 +90,20 @@ Task<Result<void>> NodeRegistry::beat() {
   co_return Result<void>();
 }
 
+// One that is dead is known by its silence.
+Task<Result<std::optional<NodeRecord>>> NodeRegistry::find_at_work() {
+  while (true) {
+    HG_CO_CHECK(co_await look());
+    bool are_dead = true;
+    for (const auto& [id, seen] : others_) {
+      if (seen.has_beat) co_return std::optional<NodeRecord>(seen.record);
+      are_dead = are_dead && is_dead(seen);
+    }
+    if (are_dead) co_return std::optional<NodeRecord>();
+    co_await environment_.sleep_for(kBeat);
+  }
+}
+
 // Nobody else writes it, but a failover may take it away and an unknown outcome hides its version.
 Task<Result<void>> NodeRegistry::write_own() {
   ++own_.beats;

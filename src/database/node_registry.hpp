@@ -51,6 +51,9 @@ class NodeRegistry {
   Task<Result<void>> beat();
   /// Takes the own record out.
   Task<void> remove();
+  /// A node that is at work, found without entering this one; absent: none. Takes a moment where
+  /// records of nodes are left. Errors: as Bucket::get.
+  Task<Result<std::optional<NodeRecord>>> find_at_work();
 
   NodeRecord& own() { return own_; }
   const std::string& own_id() const { return own_.id; }

@@ -25,6 +25,7 @@ constexpr const char* kExamples =
     "  curl -u ann:secret http://127.0.0.1:4984/db/_changes      see what the user sees\n"
     "  headgate explain db doc1 ann                              why it sees a document\n"
     "  headgate backup --to /backups/monday                      of a running server\n"
+    "  headgate copy --from DIR --to node.toml                   from one server to several\n"
     "\n"
     "Commands that ask a server take --url and --login, or HEADGATE_URL and HEADGATE_LOGIN, and\n"
     "--json. Exit status: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 exists or conflict,\n"
@@ -65,6 +66,13 @@ constexpr const char* kServeNotes =
     "  block_cache_mb = 256\n"
     "  write_buffer_mb = 128\n";
 
+constexpr const char* kCopyNotes =
+    "Nobody may use the data directory or the target meanwhile: stop the server first. The target\n"
+    "is what the tables base and cache of FILE say: Redis servers without databases. It may be\n"
+    "interrupted and run again; until it is complete, no node serves from there. Tokens, "
+    "checkpoints\n"
+    "and sessions of clients stay good. DIR is left as it is.\n";
+
 /// What was given on the command line, to be put over what the file says.
 struct Given {
   std::string config;
@@ -89,6 +97,28 @@ void add_options(CLI::App& serve, Given& given) {
   serve.add_option("--config", given.config, "Configuration file")->type_name("FILE");
   serve.add_option("--log-level", given.log_level, "debug, info, warning or error (info)")
       ->type_name("LEVEL");
+}
+
+struct CopyGiven {
+  std::string from;
+  std::string to;
+};
+
+void add_options(CLI::App& copy, CopyGiven& given) {
+  copy.footer(kCopyNotes);
+  copy.add_option("--from", given.from, "Data directory of the server until now")
+      ->type_name("DIR")
+      ->required();
+  copy.add_option("--to", given.to, "Configuration file of the nodes to come")
+      ->type_name("FILE")
+      ->required();
+}
+
+Result<CopyRequest> read_request(const CopyGiven& given) {
+  CopyRequest request{.from = given.from, .to = {}};
+  HG_CHECK(request.to.read_file(given.to));
+  HG_CHECK(request.to.check());
+  return request;
 }
 
 template <class T>
@@ -145,6 +175,13 @@ Result<ServerConfig> read_config(const Given& given) {
   return config;
 }
 
+CommandLine refused(const Error& why) {
+  std::cerr << "headgate: " << why.context << "\n";
+  CommandLine line;
+  line.exit_status = static_cast<int>(ExitStatus::wrong_usage);
+  return line;
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int count, const char* const* arguments) {
@@ -159,8 +196,11 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
   BenchCommand bench_command(app);
   RestoreOrder order;
   CLI::App& restore = add_restore(app, order);
+  CLI::App* copy = app.add_subcommand("copy", "Move a data directory to Redis, for several nodes");
   CLI::App* version = app.add_subcommand("version", "Print the version");
   add_options(*serve, given);
+  CopyGiven copy_given;
+  add_options(*copy, copy_given);
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
@@ -185,12 +225,14 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
     line.exit_status = static_cast<int>(*status);
     return line;
   }
-  auto config = read_config(given);
-  if (!config) {
-    std::cerr << "headgate: " << config.error().context << "\n";
-    line.exit_status = 2;
+  if (copy->parsed()) {
+    auto request = read_request(copy_given);
+    if (!request) return refused(request.error());
+    line.copy = *std::move(request);
     return line;
   }
+  auto config = read_config(given);
+  if (!config) return refused(config.error());
   line.config = *std::move(config);
   return line;
 }

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "server/copy_command.hpp"
 #include "server/server_config.hpp"
 
 namespace headgate {
@@ -13,7 +14,8 @@ inline constexpr std::string_view kVersion = "0.1.0";
 struct CommandLine {
   /// Set: everything was done or refused, and printed; the process ends with it.
   std::optional<int> exit_status;
-  ServerConfig config;  ///< of `serve`
+  ServerConfig config;              ///< of `serve`
+  std::optional<CopyRequest> copy;  ///< set: `copy` is asked for
 };
 
 /// Reads the command line, and the configuration file that it names. Prints help, the version,

@@ -145,7 +145,8 @@ int serve(ServerConfig config, const FrontEndHooks& hooks) {
 
 int run_headgate(int count, const char* const* arguments, const FrontEndHooks& hooks) {
   const CommandLine line = parse_command_line(count, arguments);
-  return line.exit_status ? *line.exit_status : serve(line.config, hooks);
+  if (line.exit_status) return *line.exit_status;
+  return line.copy ? run_copy(*line.copy) : serve(line.config, hooks);
 }
 
 }  // namespace headgate
