@@ -271,9 +271,31 @@ TEST_F(RevocationTest, WhatWasSentEarlyByAChannelThatIsLost) {
   put_user("alice", {"c"});  // 5
   settle(milliseconds(300));
   thaw_stable();
-  EXPECT_THAT(told(follower), ElementsAre("a@3::4", "a@3::4"));
+  EXPECT_THAT(told(follower), ElementsAre("a@3::4", "a@3::4", "-a@5:4"));
   EXPECT_FALSE(JsonView(follower.rows[0].doc).find("_removed"));
   EXPECT_TRUE(JsonView(follower.rows[1].doc).find("_removed"));
+}
+
+// The reader's rights are of the pass's beginning: what is written during it may take both what
+// made the document readable and the document out of reach.
+TEST_F(RevocationTest, TheDocumentChangesWhileAPassLooksAtIt) {
+  put_user("alice", {"c"});  // 2
+  const std::string rev =
+      put_ok("g", R"({"channels":["c"],"grant":{"users":["alice"],"channels":["d"]}})");  // 3
+  settle();
+  put_user("alice", {});  // 4
+  settle();
+  bucket_.inject({.matches =
+                      [](const Operation& operation) {
+                        return !is_write(operation) && key_of(operation).kind == KeyKind::document;
+                      },
+                  .effect = FaultBucket::Effect::hold});
+  Follower& follower = follow(revoking(FeedKind::continuous, "3"), user("alice"));
+  ASSERT_EQ(bucket_.held(), 1u);
+  put_in("g", "d", rev);  // 5
+  bucket_.release();
+  settle();
+  EXPECT_THAT(told(follower), ElementsAre("-g@4:3"));
 }
 
 TEST_F(RevocationTest, PagesOfManyRevocations) {
