@@ -75,7 +75,9 @@ Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
   auto next = all.begin();
   while (next != end && merged.changes.size() < wanted &&
          next - all.begin() < static_cast<std::ptrdiff_t>(kDocumentsPerPass)) {
-    const auto last = next + std::min<std::ptrdiff_t>(kStep, end - next);
+    auto last = next + std::min<std::ptrdiff_t>(kStep, end - next);
+    // Candidates of one document may share a place: a bound must not pass over any of them.
+    while (last != end && last->place == std::prev(last)->place) ++last;
     HG_CO_CHECK(co_await keep_wanted(reader, plan, bounds.stable, {next, last}, merged.changes));
     next = last;
   }

@@ -298,6 +298,24 @@ TEST_F(RevocationTest, TheDocumentChangesWhileAPassLooksAtIt) {
   EXPECT_THAT(told(follower), ElementsAre("-g@4:3"));
 }
 
+// A batch that ends between two candidates of one document, of which only the second counts, passes
+// over neither.
+TEST_F(RevocationTest, BatchesOfDocumentsThatSeveralLostChannelsHad) {
+  constexpr std::size_t kDocuments = 400;
+  constexpr std::array<std::array<const char*, 2>, 3> kMoves{
+      {{"a m", "z"}, {"a z", "m"}, {"m z", "a"}}};
+  for (std::size_t i = 0; i < kDocuments; ++i) {
+    const std::string id = "d" + std::to_string(i);
+    put_in(id, kMoves[i % 3][1], put_in(id, kMoves[i % 3][0]));
+  }
+  put_user("alice", {"a", "m", "z"});
+  settle();
+  const std::string before = get_changes(revoking(FeedKind::normal, "1"), user("alice")).last_seq;
+  put_user("alice", {});
+  settle();
+  EXPECT_EQ(told_to("alice", before).size(), kDocuments);
+}
+
 TEST_F(RevocationTest, PagesOfManyRevocations) {
   put_user("alice", {"news", "c"});
   std::vector<WriteItem> items;
