@@ -57,7 +57,7 @@ void keep_newest_candidates(std::vector<Change>& changes) {
 }  // namespace
 
 Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
-                                        const ChannelPlan& plan, Sequence up_to, std::size_t wanted,
+                                        const ChannelPlan& plan, Bounds bounds, std::size_t wanted,
                                         MergedPages& merged) {
   if (options_.doc_ids) {
     std::erase_if(merged.changes, [&](const Change& change) {
@@ -69,14 +69,16 @@ Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
   if (!reads_documents) co_return Result<void>();
   const std::vector<Change> all = std::exchange(merged.changes, {});
   const auto is_beyond = [&](const Change& change) {
-    return change.place > merged.bound || change.sequence() > up_to;
+    return change.place > merged.bound || change.sequence() > bounds.up_to;
   };
   const auto end = std::find_if(all.begin(), all.end(), is_beyond);
   auto next = all.begin();
   while (next != end && merged.changes.size() < wanted &&
          next - all.begin() < static_cast<std::ptrdiff_t>(kDocumentsPerPass)) {
-    const auto last = next + std::min<std::ptrdiff_t>(kStep, end - next);
-    HG_CO_CHECK(co_await keep_wanted(reader, plan, {next, last}, merged.changes));
+    auto last = next + std::min<std::ptrdiff_t>(kStep, end - next);
+    // Candidates of one document may share a place: a bound must not pass over any of them.
+    while (last != end && last->place == std::prev(last)->place) ++last;
+    HG_CO_CHECK(co_await keep_wanted(reader, plan, bounds.stable, {next, last}, merged.changes));
     next = last;
   }
   keep_newest_candidates(merged.changes);
@@ -87,9 +89,10 @@ Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
 }
 
 Task<Result<void>> ChangesFilter::keep_wanted(std::shared_ptr<const Principal> reader,
-                                              const ChannelPlan& plan, std::vector<Change> changes,
+                                              const ChannelPlan& plan, Sequence stable,
+                                              std::vector<Change> changes,
                                               std::vector<Change>& kept) {
-  HG_CO_CHECK(co_await drop_unfounded(reader, changes));
+  HG_CO_CHECK(co_await drop_unfounded(reader, stable, changes));
   if (options_.selector) co_return co_await select(reader, plan, std::move(changes), kept);
   std::ranges::move(changes, std::back_inserter(kept));
   co_return Result<void>();
@@ -98,7 +101,7 @@ Task<Result<void>> ChangesFilter::keep_wanted(std::shared_ptr<const Principal> r
 // sync_gateway PR 5021: not what can be read by another channel; and not what was never in the
 // channel while the reader had it.
 Task<Result<void>> ChangesFilter::drop_unfounded(std::shared_ptr<const Principal> reader,
-                                                 std::vector<Change>& changes) {
+                                                 Sequence stable, std::vector<Change>& changes) {
   std::vector<DocId> ids;
   for (const Change& change : changes)
     if (change.is_candidate()) ids.push_back(change.entry().doc_id);
@@ -108,8 +111,12 @@ Task<Result<void>> ChangesFilter::drop_unfounded(std::shared_ptr<const Principal
   std::erase_if(changes, [&](const Change& change) {
     if (!change.is_candidate()) return false;
     const auto& envelope = envelopes[next++];
-    return !envelope || reader->access.can_read(envelope->current_channels()) ||
-           !may_have(*reader, *envelope, *change.held);
+    if (!envelope) return true;
+    // What was written since may have taken rights that the reader had when the pass began; if it
+    // can be read all the same a later row shows it.
+    const bool is_readable =
+        envelope->sequence <= stable && reader->access.can_read(envelope->current_channels());
+    return is_readable || !may_have(*reader, *envelope, *change.held);
   });
   co_return Result<void>();
 }

@@ -24,17 +24,23 @@ class ChangesFilter {
   ChangesFilter(ChangesSource& source, const ChangesOptions& options)
       : source_(source), options_(options) {}
 
+  struct Bounds {
+    Sequence stable;  ///< of the pass
+    Sequence up_to;   ///< changes above it are not looked at
+  };
+
   /// Keeps the changes that are asked for. It may stop once it has `wanted` of them: then what lies
-  /// beyond is taken out, too, and `merged` says so (bound, is_cut). Changes above `up_to` are not
-  /// looked at. That a document left the reader's channels, or is revoked, is told whatever it was.
-  /// Errors: unavailable, timeout_unknown_outcome, corrupted.
+  /// beyond is taken out, too, and `merged` says so (bound, is_cut). That a document left the
+  /// reader's channels, or is revoked, is told whatever it was. Errors: unavailable,
+  /// timeout_unknown_outcome, corrupted.
   Task<Result<void>> apply(std::shared_ptr<const Principal> reader, const ChannelPlan& plan,
-                           Sequence up_to, std::size_t wanted, MergedPages& merged);
+                           Bounds bounds, std::size_t wanted, MergedPages& merged);
 
  private:
   Task<Result<void>> keep_wanted(std::shared_ptr<const Principal> reader, const ChannelPlan& plan,
-                                 std::vector<Change> changes, std::vector<Change>& kept);
-  Task<Result<void>> drop_unfounded(std::shared_ptr<const Principal> reader,
+                                 Sequence stable, std::vector<Change> changes,
+                                 std::vector<Change>& kept);
+  Task<Result<void>> drop_unfounded(std::shared_ptr<const Principal> reader, Sequence stable,
                                     std::vector<Change>& changes);
   Task<Result<void>> select(std::shared_ptr<const Principal> reader, const ChannelPlan& plan,
                             std::vector<Change> changes, std::vector<Change>& kept);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "changes/changes_fixture.hpp"
+#include "changes/changes_position.hpp"
 
 namespace headgate {
 namespace {
@@ -47,6 +48,25 @@ TEST_F(GrantTest, BackfillStandsAtThePlaceOfItsGrant) {
   EXPECT_THAT(changes_of("alice", "6:3"), ElementsAre("old2@6:5", "n2@7", "new@8"));
   EXPECT_THAT(changes_of("alice", "6:5"), ElementsAre("n2@7", "new@8"));
   EXPECT_THAT(changes_of("alice", "6"), ElementsAre("n2@7", "new@8"));
+}
+
+// A backfill has no tombstones and removals; but one that is longer than what is read at once has
+// shown earlier revisions of some by then.
+TEST_F(GrantTest, ALongBackfillTellsTheEndOfWhatItHasShown) {
+  const std::string gone = put_in("gone", "c");  // 2
+  const std::string left = put_in("left", "c");  // 3
+  for (std::uint64_t i = 0; i < ChangesPosition::kLookAhead; ++i)
+    put_in("d" + std::to_string(i), "c");
+  put_ok("gone", R"({"_deleted":true})", gone);
+  put_in("left", "x", left);
+  put_user("alice", {"c"});
+  settle();
+  std::map<std::string, bool> shows;
+  const Follower& follower = get_changes(all(), user("alice"));
+  for (const SeenRow& row : follower.rows) shows[row.id] = !row.is_deleted && row.removed.empty();
+  EXPECT_EQ(shows.size(), ChangesPosition::kLookAhead + 2);
+  EXPECT_FALSE(shows["gone"]);
+  EXPECT_FALSE(shows["left"]);
 }
 
 // Sent early it is a removal, as the grant that it makes is not in force yet.

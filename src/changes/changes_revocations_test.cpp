@@ -271,9 +271,49 @@ TEST_F(RevocationTest, WhatWasSentEarlyByAChannelThatIsLost) {
   put_user("alice", {"c"});  // 5
   settle(milliseconds(300));
   thaw_stable();
-  EXPECT_THAT(told(follower), ElementsAre("a@3::4", "a@3::4"));
+  EXPECT_THAT(told(follower), ElementsAre("a@3::4", "a@3::4", "-a@5:4"));
   EXPECT_FALSE(JsonView(follower.rows[0].doc).find("_removed"));
   EXPECT_TRUE(JsonView(follower.rows[1].doc).find("_removed"));
+}
+
+// The reader's rights are of the pass's beginning: what is written during it may take both what
+// made the document readable and the document out of reach.
+TEST_F(RevocationTest, TheDocumentChangesWhileAPassLooksAtIt) {
+  put_user("alice", {"c"});  // 2
+  const std::string rev =
+      put_ok("g", R"({"channels":["c"],"grant":{"users":["alice"],"channels":["d"]}})");  // 3
+  settle();
+  put_user("alice", {});  // 4
+  settle();
+  bucket_.inject({.matches =
+                      [](const Operation& operation) {
+                        return !is_write(operation) && key_of(operation).kind == KeyKind::document;
+                      },
+                  .effect = FaultBucket::Effect::hold});
+  Follower& follower = follow(revoking(FeedKind::continuous, "3"), user("alice"));
+  ASSERT_EQ(bucket_.held(), 1u);
+  put_in("g", "d", rev);  // 5
+  bucket_.release();
+  settle();
+  EXPECT_THAT(told(follower), ElementsAre("-g@4:3"));
+}
+
+// A batch that ends between two candidates of one document, of which only the second counts, passes
+// over neither.
+TEST_F(RevocationTest, BatchesOfDocumentsThatSeveralLostChannelsHad) {
+  constexpr std::size_t kDocuments = 400;
+  constexpr std::array<std::array<const char*, 2>, 3> kMoves{
+      {{"a m", "z"}, {"a z", "m"}, {"m z", "a"}}};
+  for (std::size_t i = 0; i < kDocuments; ++i) {
+    const std::string id = "d" + std::to_string(i);
+    put_in(id, kMoves[i % 3][1], put_in(id, kMoves[i % 3][0]));
+  }
+  put_user("alice", {"a", "m", "z"});
+  settle();
+  const std::string before = get_changes(revoking(FeedKind::normal, "1"), user("alice")).last_seq;
+  put_user("alice", {});
+  settle();
+  EXPECT_EQ(told_to("alice", before).size(), kDocuments);
 }
 
 TEST_F(RevocationTest, PagesOfManyRevocations) {

@@ -125,7 +125,7 @@ Task<Result<FeedPasses::Selection>> FeedPasses::choose(std::size_t rows_max) {
   }
   MergedPages merged = merge_pages(plan, pages);
   const Sequence up_to = mode_ == ReadMode::stable ? start.stable : kNoSequence;
-  HG_CO_CHECK(co_await filter_.apply(reader_, plan, up_to, rows_max, merged));
+  HG_CO_CHECK(co_await filter_.apply(reader_, plan, {start.stable, up_to}, rows_max, merged));
   add_user_entry(plan, merged, start.stable);
   stable_ = start.stable;
   const Sequence settled = plan.is_held ? position_.safe() : stable_;

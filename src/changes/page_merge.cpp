@@ -38,12 +38,14 @@ bool is_seen_otherwise(const CacheEntry& entry, const ChannelPlan& plan, const C
   });
 }
 
-// What precedes the grant or the loss of a channel.
+// What precedes the grant or the loss of a channel. Whoever is in the middle of a backfill may have
+// been shown an earlier revision of what is gone since.
 void add_old(const ChannelPlan& plan, const ChannelPlan::Read& read, const ChannelEntry& entry,
              std::vector<Change>& changes) {
   const CacheEntry& write = entry.document->entry;
   Change change{ChangesPlace::backfill(read.backfill, entry.sequence), entry.document};
-  const bool is_gone = entry.is_removal || write.is_deleted();
+  const bool is_under_way = read.since != Sequence();
+  const bool is_gone = !is_under_way && (entry.is_removal || write.is_deleted());
   if (read.is_revocation || (is_gone && entry.sequence > read.told_to))
     change.held = Change::Held{read.channel, read.told_to, read.is_revocation};
   const bool is_left_out =
@@ -65,21 +67,30 @@ void add_page(const ChannelPlan& plan, const ChannelPlan::Read& read, const Chan
   }
 }
 
+struct Newest {
+  Sequence sequence;
+  bool shows_it = false;  ///< to this reader, now
+};
+
 // Keeps of each document its newest change, at the first of its places. Whoever is sent a change of
-// a document needs no candidate of it; of several candidates each may be the one that counts.
-void keep_newest(std::vector<Change>& changes) {
-  std::unordered_map<std::string_view, Sequence> newest;
+// a document needs no candidate of it, but for a revocation if the change does not show it: that it
+// left another channel may have been told before. Of several candidates each may be the one that
+// counts.
+void keep_newest(const ChannelPlan& plan, std::vector<Change>& changes) {
+  std::unordered_map<std::string_view, Newest> newest;
   newest.reserve(changes.size());
   for (const Change& change : changes) {
     if (change.is_candidate()) continue;
-    Sequence& sequence = newest[change.entry().doc_id.text()];
-    sequence = std::max(sequence, change.sequence());
+    Newest& known = newest[change.entry().doc_id.text()];
+    if (change.sequence() >= known.sequence)
+      known = {change.sequence(), is_seen(change.entry(), plan)};
   }
   std::erase_if(changes, [&](const Change& change) {
     const auto known = newest.find(change.entry().doc_id.text());
-    if (change.is_candidate()) return known != newest.end();
-    if (change.sequence() != known->second) return true;
-    known->second = kNoSequence;  // later places of the same change are not wanted
+    if (change.is_candidate())
+      return known != newest.end() && (known->second.shows_it || !change.is_revocation());
+    if (change.sequence() != known->second.sequence) return true;
+    known->second.sequence = kNoSequence;  // later places of the same change are not wanted
     return false;
   });
 }
@@ -98,7 +109,7 @@ MergedPages merge_pages(const ChannelPlan& plan, const std::vector<ChannelPage>&
   if (!is_merged) {
     std::sort(merged.changes.begin(), merged.changes.end(),
               [](const Change& a, const Change& b) { return a.place < b.place; });
-    keep_newest(merged.changes);
+    keep_newest(plan, merged.changes);
   }
   return merged;
 }

@@ -192,7 +192,8 @@ async function expectHealed(scene) {
   assert.equal(oracle.documents.get('edited').text, 'after');
   assert.equal(oracle.documents.get('kept').text, 'of the backup');
   assert.ok(!oracle.documents.has('deleted'));
-  for (const [id, name, text] of [['picture', 'a.txt', 'an attachment'], ['new', 'b.txt', 'another']]) {
+  const attachments = [['picture', 'a.txt', 'an attachment'], ['new', 'b.txt', 'another']];
+  for (const [id, name, text] of attachments) {
     const { text: held } = await server.public('GET', `/${database}/${id}/${name}`, undefined,
       { user: scene.bob.user });
     assert.equal(held, text);
@@ -256,7 +257,8 @@ test('a backup on another disk is whole', async (t) => {
   let server = await Server.start();
   try {
     await server.createDatabase('db');
-    const docs = Array.from({ length: 400 }, (_, i) => ({ _id: `d${i}`, text: 'x'.repeat(20_000) }));
+    const text = 'x'.repeat(20_000);
+    const docs = Array.from({ length: 400 }, (_, i) => ({ _id: `d${i}`, text }));
     await server.write('db', docs);
     const to = path.join(elsewhere, 'copy');
     expectStatus(await server.admin('POST', '/_backup', { to }), 202);
@@ -311,8 +313,8 @@ test('what cannot be done is refused, and loses nothing', async () => {
     writeFileSync(place('one/HEADGATE-BACKUP'), '1\n');
     assert.ok(!existsSync(place('x')) && !existsSync(place('x.partial')));
     mkdirSync(place('empty'));
-    assert.match(await done('restore', '--from', `${place('one')}/`, '--data', `${place('empty')}/`),
-      /1 database/);
+    const [from, data] = [`${place('one')}/`, `${place('empty')}/`];
+    assert.match(await done('restore', '--from', from, '--data', data), /1 database/);
     assert.equal((await server.admin('GET', '/db/a')).status, 200);
 
     // What a killed server left of a backup is gone when it starts.
