@@ -4,6 +4,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+
 namespace headgate {
 namespace {
 
@@ -31,6 +33,16 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
       return spdlog::level::critical;
   }
   return spdlog::level::info;
+}
+
+std::atomic<LogLevel>& level_now() {
+  static std::atomic<LogLevel> level{LogLevel::info};
+  return level;
+}
+
+std::atomic<bool>& is_user_data_hidden() {
+  static std::atomic<bool> is_hidden{false};
+  return is_hidden;
 }
 
 // Quotes a value that would not read as one word; control characters become escapes, so that no
@@ -64,13 +76,23 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
     line += ' ';
     line += field.key;
     line += '=';
-    append_value(line, field.value);
+    if (field.is_user_data && is_user_data_hidden())
+      line += '-';
+    else
+      append_value(line, field.value);
   }
   logger().log(spdlog_level(level), "{}", line);
 }
 
 void set_log_level(LogLevel level) {
+  level_now() = level;
   logger().set_level(spdlog_level(level));
+}
+LogLevel log_level() {
+  return level_now();
+}
+void hide_user_data(bool is_hidden) {
+  is_user_data_hidden() = is_hidden;
 }
 bool is_logged(LogLevel level) {
   return logger().should_log(spdlog_level(level));

@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace headgate {
 
@@ -12,7 +13,13 @@ enum class LogLevel : unsigned char { debug, info, warning, error, critical };
 struct LogField {
   std::string_view key;
   std::string value;
+  bool is_user_data = false;  ///< may name a person, a document or what it holds
 };
+
+/// A field that an administrator may want to keep out of the log (hide_user_data()).
+inline LogField user_data(std::string_view key, std::string value) {
+  return {key, std::move(value), true};
+}
 
 /// Writes one structured line to standard error: time, level, `event` (dotted, lower case), then
 /// key=value. Safe from any thread. Never pass passwords or bodies.
@@ -20,5 +27,8 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
 /// Lines below `level` are dropped. Default: info.
 void set_log_level(LogLevel level);
 bool is_logged(LogLevel level);
+LogLevel log_level();
+/// From then on the values of fields that are user data are left out: `key=-`. Default: shown.
+void hide_user_data(bool is_hidden);
 
 }  // namespace headgate

@@ -374,7 +374,10 @@ Task<void> CacheReader::State::refresh_wanted() {
     if (channels[i]->failure == Errc::ok && !passes[i].covers(counter))
       channels[i]->failure = Errc::rolled_back;
     // C4: inequality, not "greater": a counter may have been set back.
-    if (channels[i]->failure != Errc::ok || channels[i]->counter == counter.number) continue;
+    if (channels[i]->failure != Errc::ok) continue;
+    const bool is_same = channels[i]->counter == counter.number;
+    ++(is_same ? statistics_.channel_hits : statistics_.channel_misses);
+    if (is_same) continue;
     changed.push_back(channels[i]);
     refreshes.push_back(refresh_one(channels[i], passes[i], counter.number));
   }
@@ -548,6 +551,7 @@ CacheReader::Statistics CacheReader::State::statistics() const {
   Statistics all = statistics_;
   all.block_reads = block_keys_read_;
   all.document_reads = documents_.reads();
+  all.document_hits = documents_.hits();
   all.entries_kept = size_;
   return all;
 }
