@@ -139,6 +139,9 @@ Task<Result<void>> ApiHandler::run(ApiCall& call, const Resource& resource,
 }
 
 Task<Result<void>> ApiHandler::check_admin(ApiCall& call) {
+  // A browser sends a form of any page, and the login that it remembers with it.
+  if (!is_own_origin(call.request().headers))
+    co_return Error{Errc::forbidden, "pages of other sites may not use the admin port"};
   if (!credentials_) {
     // A page can give its own name this machine's address (DNS rebinding).
     if (is_local_name(call.request().headers.find("Host").value_or("localhost")))

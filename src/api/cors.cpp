@@ -32,6 +32,8 @@ bool share_database(ApiCall& call) {
   return true;
 }
 
+}  // namespace
+
 bool is_own_origin(const HttpHeaders& headers) {
   const auto origin = headers.find("Origin");
   if (!origin) return true;
@@ -40,8 +42,6 @@ bool is_own_origin(const HttpHeaders& headers) {
   return host && authority != std::string_view::npos &&
          equals_ignoring_case(origin->substr(authority + 3), *host);
 }
-
-}  // namespace
 
 Task<Result<void>> open_database(ApiCall& call) {
   HG_CO_TRY(call.lease, co_await call.services().databases.find(call.request().path[0]));

@@ -16,6 +16,9 @@ Task<Result<void>> open_database(ApiCall& call);
 /// The same for what belongs to no database: it is no secret, and PouchDB asks for it.
 void share_with_every_origin(ApiCall& call);
 
+/// True if no page made this request, or one of this very address.
+bool is_own_origin(const HttpHeaders& headers);
+
 /// True if cookies count for this request: no page made it, one of this server, or one of an origin
 /// that may use credentials. REQUIRES: open_database().
 bool is_trusted_origin(ApiCall& call);
