@@ -16,6 +16,8 @@ Task<Result<void>> get_cluster(ApiCall& call);
 Task<Result<void>> get_all_databases(ApiCall& call);
 Task<Result<void>> get_server_status(ApiCall& call);
 Task<Result<void>> get_console(ApiCall& call);
+Task<Result<void>> get_logging(ApiCall& call);
+Task<Result<void>> put_logging(ApiCall& call);
 
 // Databases.
 Task<Result<void>> get_database(ApiCall& call);

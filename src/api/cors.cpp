@@ -9,7 +9,7 @@ namespace headgate {
 namespace {
 
 constexpr std::string_view kExposed =
-    "Accept-Ranges, Cache-Control, Content-Range, ETag, Location, Retry-After";
+    "Accept-Ranges, Cache-Control, Content-Range, ETag, Location, Retry-After, X-Request-Id";
 
 void share(ApiCall& call, std::string_view origin, bool with_credentials) {
   call.add_header("Vary", "Origin");

@@ -32,6 +32,7 @@ constexpr Method kClusterMethods[] = {{get, get_cluster, kAdmins}};
 constexpr Method kBackupMethods[] = {{get, get_backup, kAdmins}, {post, post_backup, kAdmins}};
 constexpr Method kAllDatabasesMethods[] = {{get, get_all_databases, kAdmins}};
 constexpr Method kServerStatusMethods[] = {{get, get_server_status, kAdmins}};
+constexpr Method kLoggingMethods[] = {{get, get_logging, kAdmins}, {put, put_logging, kAdmins}};
 constexpr Method kConsoleMethods[] = {{get, get_console, kAdmins}, {head, get_console, kAdmins}};
 
 constexpr Method kDatabaseMethods[] = {{get, get_database},
@@ -108,6 +109,7 @@ constexpr Named kServerResources[] = {
     {"_backup", {kBackupMethods, kSmallBody, kOfServer}},
     {"_all_dbs", {kAllDatabasesMethods, kSmallBody, kOfServer}},
     {"_status", {kServerStatusMethods, kSmallBody, kOfServer}},
+    {"_logging", {kLoggingMethods, kSmallBody, kOfServer}},
 };
 
 constexpr Resource kDatabase{kDatabaseMethods, kDocumentBody};

@@ -40,9 +40,9 @@ std::atomic<LogLevel>& level_now() {
   return level;
 }
 
-std::atomic<bool>& is_user_data_hidden() {
-  static std::atomic<bool> is_hidden{false};
-  return is_hidden;
+std::atomic<bool>& hides_user_data() {
+  static std::atomic<bool> hides{false};
+  return hides;
 }
 
 // Quotes a value that would not read as one word; control characters become escapes, so that no
@@ -69,6 +69,28 @@ void append_value(std::string& line, const std::string& value) {
 
 }  // namespace
 
+std::string_view to_string(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warning:
+      return "warning";
+    case LogLevel::error:
+      return "error";
+    case LogLevel::critical:
+      return "critical";
+  }
+  return "";
+}
+
+Result<LogLevel> parse_log_level(std::string_view name) {
+  for (const LogLevel level : {LogLevel::debug, LogLevel::info, LogLevel::warning, LogLevel::error})
+    if (name == to_string(level)) return level;
+  return Error{Errc::invalid_argument, "must be one of debug, info, warning, error"};
+}
+
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (!is_logged(level)) return;
   std::string line(event);
@@ -92,7 +114,10 @@ LogLevel log_level() {
   return level_now();
 }
 void hide_user_data(bool is_hidden) {
-  is_user_data_hidden() = is_hidden;
+  hides_user_data() = is_hidden;
+}
+bool is_user_data_hidden() {
+  return hides_user_data();
 }
 bool is_logged(LogLevel level) {
   return logger().should_log(spdlog_level(level));

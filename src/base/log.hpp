@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/result.hpp"
+
 namespace headgate {
 
 enum class LogLevel : unsigned char { debug, info, warning, error, critical };
@@ -21,6 +23,11 @@ inline LogField user_data(std::string_view key, std::string value) {
   return {key, std::move(value), true};
 }
 
+/// "debug", "info", "warning", "error", "critical".
+std::string_view to_string(LogLevel level);
+/// All but critical: errors cannot be turned off. Errors: invalid_argument, which lists them.
+Result<LogLevel> parse_log_level(std::string_view name);
+
 /// Writes one structured line to standard error: time, level, `event` (dotted, lower case), then
 /// key=value. Safe from any thread. Never pass passwords or bodies.
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
@@ -30,5 +37,6 @@ bool is_logged(LogLevel level);
 LogLevel log_level();
 /// From then on the values of fields that are user data are left out: `key=-`. Default: shown.
 void hide_user_data(bool is_hidden);
+bool is_user_data_hidden();
 
 }  // namespace headgate
