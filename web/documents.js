@@ -119,7 +119,7 @@ export function Documents({ name, id }) {
             aria-current=${row.id === id ? 'true' : undefined}>${row.id}</a></li>`)}</ul>`)}
     <//>
     ${id && html`<div class="columns">
-      <${Explain} name=${name} id=${id} key=${`explain ${id}`} />
+      <${Explain} name=${name} id=${id} />
       <${Stored} name=${name} id=${id} key=${`stored ${id}`} />
     </div>`}`;
 }

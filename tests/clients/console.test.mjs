@@ -52,9 +52,12 @@ const readings = (from, count) => Array.from({ length: count }, (_, i) => ({
 const console_ = (place = '') => `${server.adminUrl}/_console/#/${place}`;
 
 /** The text of each cell of the table's row that begins with `name`. */
-const cells = (page, table, name) => page.getByRole('table', { name: table })
-  .getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) })
-  .getByRole('cell').allInnerTexts();
+async function cells(page, table, name) {
+  const row = page.getByRole('table', { name: table })
+    .getByRole('row').filter({ has: page.getByRole('rowheader', { name, exact: true }) });
+  await row.waitFor();
+  return row.getByRole('cell').allInnerTexts();
+}
 
 const tile = (page, label) => page.locator('.tile', { hasText: label }).first().locator('dd');
 
@@ -161,6 +164,48 @@ test('a database shows its sequences, cache writer and repairs', async () => {
   await page.goto(console_());
   await page.clock.runFor(4000);
   await picture(page, 'overview-light');
+  await closePage(page);
+});
+
+// What a node among others answers; tests/blackbox/nodes.test.mjs has real ones.
+const kCluster = {
+  node: '00000000000000a1',
+  nodes: [
+    { id: '00000000000000a1', name: 'north', version: '0.1.0', public: 'http://10.0.0.1:4984',
+      admin: 'http://10.0.0.1:4985', takes_writes: true, serves_feeds: true, may_write_cache: true,
+      is_leaving: false, cache_writer_of: 2 },
+    { id: '00000000000000b2', name: 'south <b>2</b>', version: '0.1.0',
+      public: 'http://10.0.0.2:4984', admin: 'http://10.0.0.2:4985', takes_writes: false,
+      serves_feeds: true, may_write_cache: false, is_leaving: true, cache_writer_of: 0 },
+  ],
+  databases: [],
+};
+
+test('the nodes of a cluster are shown with their roles', async () => {
+  const page = await openPage(browser, server.adminUrl);
+  await page.route('**/_cluster', (route) => route.fulfill({ json: kCluster }));
+  await page.route('**/_status', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ json: { ...await answer.json(), is_cluster: true } });
+  });
+  await page.goto(console_());
+  assert.deepEqual(await cells(page, 'Nodes', 'south <b>2</b>'),
+    ['reader', '0', 'http://10.0.0.2:4984', 'Leaving', '0.1.0']);
+  assert.deepEqual((await cells(page, 'Nodes', 'north this one')).slice(0, 2),
+    ['front end, reader, cache writer', '2']);
+  await expectAccessible(page, 'nodes');
+  await picture(page, 'nodes-light');
+  await closePage(page);
+});
+
+test('a server that does not answer is told of', async () => {
+  const page = await openPage(browser, server.adminUrl);
+  await page.goto(console_());
+  await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
+  await page.route('**/_status', (route) => route.abort());
+  await page.getByRole('status').filter({ hasText: 'No answer since' }).waitFor();
+  await page.unroute('**/_status');
+  await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
   await closePage(page);
 });
 
