@@ -151,7 +151,7 @@ Task<Result<void>> ApiHandler::run(ApiCall& call, const Resource& resource,
 
 Task<Result<void>> ApiHandler::check_admin(ApiCall& call) {
   // A browser sends a form of any page, and the login that it remembers with it.
-  if (!is_own_origin(call.request().headers))
+  if (is_of_foreign_page(call.request().headers))
     co_return Error{Errc::forbidden, "pages of other sites may not use the admin port"};
   if (!credentials_) {
     // A page can give its own name this machine's address (DNS rebinding).

@@ -10,7 +10,7 @@ namespace {
 
 /// Nothing but what this server sends: no inline script or style, no other site, no frame.
 constexpr std::string_view kPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 std::string_view type_of(std::string_view name) {
@@ -44,6 +44,7 @@ Task<Result<void>> get_console(ApiCall& call) {
                                    {"ETag", std::string(file->etag)},
                                    {"Cache-Control", "no-cache"},
                                    {"Content-Security-Policy", std::string(kPolicy)},
+                                   {"Cross-Origin-Resource-Policy", "same-origin"},
                                    {"X-Content-Type-Options", "nosniff"},
                                    {"Referrer-Policy", "no-referrer"}},
                        .body = std::string(file->bytes)});

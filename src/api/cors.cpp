@@ -32,8 +32,6 @@ bool share_database(ApiCall& call) {
   return true;
 }
 
-}  // namespace
-
 bool is_own_origin(const HttpHeaders& headers) {
   const auto origin = headers.find("Origin");
   if (!origin) return true;
@@ -41,6 +39,15 @@ bool is_own_origin(const HttpHeaders& headers) {
   const std::size_t authority = origin->find("://");
   return host && authority != std::string_view::npos &&
          equals_ignoring_case(origin->substr(authority + 3), *host);
+}
+
+}  // namespace
+
+bool is_of_foreign_page(const HttpHeaders& headers) {
+  if (!is_own_origin(headers)) return true;
+  const std::string_view site = headers.find("Sec-Fetch-Site").value_or("none");
+  const std::string_view mode = headers.find("Sec-Fetch-Mode").value_or("");
+  return site != "none" && site != "same-origin" && mode != "navigate";
 }
 
 Task<Result<void>> open_database(ApiCall& call) {

@@ -163,6 +163,16 @@ TEST_F(StatusApi, PagesOfOtherSitesCannotUseTheAdminPort) {
   EXPECT_EQ(admin(get, "/db/_status").at("state"), "Online");
   EXPECT_EQ(from(post, "/db/_offline", server_.url(ApiPort::admin_port)).status, 200)
       << "its own pages may";
+  const auto fetched = [&](std::string_view site, std::string_view mode) {
+    return admin(get, "/db/_channels", {},
+                 {{"Sec-Fetch-Site", std::string(site)}, {"Sec-Fetch-Mode", std::string(mode)}})
+        .status;
+  };
+  EXPECT_EQ(fetched("cross-site", "no-cors"), 403) << "an image";
+  EXPECT_EQ(fetched("same-site", "no-cors"), 403) << "of another port";
+  EXPECT_EQ(fetched("same-origin", "cors"), 200);
+  EXPECT_EQ(fetched("none", "navigate"), 200) << "typed";
+  EXPECT_EQ(fetched("cross-site", "navigate"), 200) << "a link";
 }
 
 TEST_F(StatusApi, TheConsoleIsServedToAdmins) {
