@@ -75,20 +75,27 @@ function useServer() {
   return state;
 }
 
+function stateOf({ status, error, at }) {
+  if (error) return at ? `No answer since ${time(at)}` : 'No answer';
+  return status ? 'Live' : 'Connecting…';
+}
+
 function Header({ server }) {
-  const { status, error, at } = server;
+  const { status, error } = server;
   return html`<header class="top">
     <a class="brand" href="#/"><img src="icon.svg" alt="" width="28" height="28" />Headgate</a>
     <span class="version">${status && `Version ${status.version}`}</span>
     <span class="live ${error ? 'bad' : status ? 'good' : ''}" role="status">
-      ${error ? `No answer${at ? ` since ${time(at)}` : ''}` : status ? 'Live' : 'Connecting…'}</span>
+      ${stateOf(server)}</span>
   </header>`;
 }
 
 function Tabs({ database, tab }) {
-  return html`<nav class="tabs" aria-label="Views of the database">${kTabs.map(([key, title]) => html`
-    <a key=${key} href=${`#/${encodeURIComponent(database)}${key && `/${key}`}`}
-      aria-current=${key === tab ? 'page' : undefined}>${title}</a>`)}</nav>`;
+  const place = (key) => `#/${encodeURIComponent(database)}${key && `/${key}`}`;
+  return html`<nav class="tabs" aria-label="Views of the database">
+    ${kTabs.map(([key, title]) => html`<a key=${key} href=${place(key)}
+      aria-current=${key === tab ? 'page' : undefined}>${title}</a>`)}
+  </nav>`;
 }
 
 function Database({ server, place }) {

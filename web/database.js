@@ -3,7 +3,9 @@
 import { html, useEffect, useState } from './htm-preact.js';
 import { api } from './api.js';
 import { count, day, number, rateText, time } from './format.js';
-import { Badge, Card, Problem, Table, Tile, Tiles, toneOf, usePolling, useRequest } from './parts.js';
+import {
+  Badge, Card, Problem, Table, Tile, Tiles, toneOf, usePolling, useRequest,
+} from './parts.js';
 import { SequencePlot } from './plot.js';
 
 const kEvery = 2000;
@@ -49,6 +51,7 @@ function useDatabase(name) {
 }
 
 function CacheWriter({ writer }) {
+  const closed = count(writer.gaps_closed, 'gap');
   return html`<${Card} title="Cache writer" actions=${html`
     <${Badge} tone=${writer.is_here ? 'good' : 'calm'}>
       ${writer.is_here ? 'At work on this node' : 'Not on this node'}<//>`}>
@@ -59,7 +62,7 @@ function CacheWriter({ writer }) {
       <${Tile} label="Open gaps" value=${number(writer.gaps)} tone=${writer.gaps ? 'warn' : ''} />
       <${Tile} label="Repairs"
         value=${number(writer.repairs + writer.resequences + writer.gaps_closed)}
-        note=${`${number(writer.resequences)} resequenced, ${count(writer.gaps_closed, 'gap')} closed`} />
+        note=${`${number(writer.resequences)} resequenced, ${closed} closed`} />
       <${Tile} label="Given up" value=${number(writer.given_up)}
         tone=${writer.given_up ? 'bad' : ''} />
     <//>
@@ -83,7 +86,8 @@ export function DatabaseOverview({ name, history }) {
       <${Tile} label="Stable sequence" value=${number(status.stable)} />
       <${Tile} label="Highest sequence" value=${number(status.highest)} />
       <${Tile} label="Lag" value=${number(status.lag)} />
-      <${Tile} label="Sequences a second" value=${rateText(writes)} note="of the last half minute" />
+      <${Tile} label="Sequences a second" value=${rateText(writes)}
+        note="of the last half minute" />
       <${Tile} label="Feeds waiting" value=${number(status.feeds)} />
     <//>
     <${Card} title="Stable against highest sequence">
@@ -92,17 +96,24 @@ export function DatabaseOverview({ name, history }) {
     <${CacheWriter} writer=${status.cache_writer} />`;
 }
 
+function whatWasCounted(answer) {
+  const shown = answer.channels.length;
+  const text = `${count(answer.documents_read, 'document')} read, ${
+    count(answer.channel_count, 'channel')} found`;
+  return shown < answer.channel_count ? `${text}, the ${number(shown)} largest shown.` : `${text}.`;
+}
+
 export function Channels({ name }) {
   const [{ value, error, isBusy }, run] = useRequest();
   const [documents, setDocuments] = useState(kFirstCount);
-  useEffect(() => { run(() => api.channels(name, documents)); }, [name, documents]);
-  const again = html`<button disabled=${isBusy} onClick=${() => run(() => api.channels(name, documents))}>
+  const look = () => run(() => api.channels(name, documents));
+  useEffect(() => { look(); }, [name, documents]);
+  const again = html`<button disabled=${isBusy} onClick=${look}>
     ${isBusy ? 'Counting…' : 'Count again'}</button>`;
   return html`<${Card} title="Channels" actions=${again}>
     <${Problem} error=${error} />
     ${value && html`
-      <p class="note">${count(value.documents_read, 'document')} read, ${count(value.channel_count, 'channel')} found${
-        value.channels.length < value.channel_count ? `, the ${number(value.channels.length)} largest shown` : ''}.
+      <p class="note">${whatWasCounted(value)}
         ${!value.is_complete && html` There are more documents.
           <button class="link" disabled=${isBusy} onClick=${() => setDocuments(kCountMore)}>
             Count up to a million</button>`}</p>

@@ -11,18 +11,21 @@ const kChannelColumns = [
   { title: 'Given by', cell: giver },
 ];
 
+const byWhom = (by, document) => (by === 'document' ? `document ${document}` : 'an administrator');
+
 function giver(grant) {
   if (grant.by === 'everyone') return 'everyone has it';
-  const by = grant.by === 'document' ? `document ${grant.document}` : 'an administrator';
+  const by = byWhom(grant.by, grant.document);
   if (!grant.role) return by;
-  const roleBy = grant.role_by === 'document' ? `document ${grant.role_document}` : 'an administrator';
+  const roleBy = byWhom(grant.role_by, grant.role_document);
   return `${by}, through the role ${grant.role} (given by ${roleBy})`;
 }
 
 function Verdict({ explained }) {
   const { document: doc, user, readable } = explained;
+  const sees = readable ? 'sees' : 'does not see';
   return html`<div class="verdict ${readable ? 'good' : 'bad'}">
-    <p><strong>${user.name || 'The guest'} ${readable ? 'sees' : 'does not see'} ${doc.id}</strong></p>
+    <p><strong>${user.name} ${sees} ${doc.id}</strong></p>
     ${readable
       ? html`<p>Through <${Chips} names=${explained.through} /></p>
           <p>A feed that begins at 0 has it at <code>${explained.seq}</code>${explained.is_stable
@@ -52,8 +55,8 @@ function Stored({ name, id }) {
   useEffect(() => { run(() => api.raw(name, id)); }, [name, id]);
   if (!value) return html`<${Problem} error=${error} />`;
   const { _sync: sync, ...doc } = value;
-  const isDeleted = doc._deleted === true;
-  return html`<${Card} title="Stored" actions=${isDeleted && html`<${Badge} tone="warn">Deleted<//>`}>
+  const mark = doc._deleted === true && html`<${Badge} tone="warn">Deleted<//>`;
+  return html`<${Card} title="Stored" actions=${mark}>
     <dl class="facts">
       <div><dt>Revision</dt><dd><code>${doc._rev}</code></dd></div>
       <div><dt>Sequence</dt><dd>${number(sync.sequence)}</dd></div>
@@ -81,7 +84,8 @@ function Explain({ name, id }) {
       <${Field} label="User">
         <input name="user" list="users" required autocomplete="off" value=${user}
           onInput=${(event) => setUser(event.target.value)} />
-        <datalist id="users">${(users.value ?? []).map((each) => html`<option value=${each} />`)}</datalist>
+        <datalist id="users">${(users.value ?? []).map((each) => html`
+          <option value=${each} />`)}</datalist>
       <//>
       <button class="primary" disabled=${isBusy}>Explain</button>
     </form>

@@ -14,7 +14,7 @@ export const day = (ms) => kDay.format(new Date(ms));
 export const pretty = (value) => JSON.stringify(value, null, 2);
 
 /** "3 channels", "1 channel". */
-export const count = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
+export const count = (value, one) => `${number(value)} ${value === 1 ? one : `${one}s`}`;
 
 /** A rate for each second, from two counts; none before the second look. */
 export function rate(before, after, seconds) {

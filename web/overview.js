@@ -18,7 +18,8 @@ const kDatabaseColumns = [
 ];
 
 const kNodeColumns = [
-  { title: 'Node', cell: ({ name, isThis }) => html`${name}${isThis && html` <small>this one</small>`}` },
+  { title: 'Node',
+    cell: ({ name, isThis }) => html`${name}${isThis && html` <small>this one</small>`}` },
   { title: 'Roles', cell: rolesOf },
   { title: 'Cache writer of', isNumber: true, cell: ({ cache_writer_of: led }) => number(led) },
   { title: 'Public address', cell: (node) => node.public },

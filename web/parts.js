@@ -21,7 +21,7 @@ export function Card({ title, actions, children }) {
 export const Badge = ({ tone, children }) => html`<span class="badge ${tone}">${children}</span>`;
 
 /** Tone of a database's or node's state. */
-export const toneOf = (state) => ({ Online: 'good', Offline: 'bad', Starting: 'warn' })[state] ?? 'warn';
+export const toneOf = (state) => ({ Online: 'good', Offline: 'bad' })[state] ?? 'warn';
 
 /**
  * `columns` is a list of {title, cell, isNumber}; `cell` makes of a row what is shown. The first

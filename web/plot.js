@@ -26,7 +26,8 @@ function options(width) {
     ],
     series: [
       {},
-      { label: 'highest', stroke: colour('highest'), width: 2, dash: [5, 4], points: { show: false } },
+      { label: 'highest', stroke: colour('highest'), width: 2, dash: [5, 4],
+        points: { show: false } },
       { label: 'stable', stroke: colour('stable'), width: 2, fill: colour('stable-fill'),
         points: { show: false } },
     ],

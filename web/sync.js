@@ -2,7 +2,7 @@
 // The sync function: tried on a document, then saved.
 import { html, useEffect, useState } from './htm-preact.js';
 import { api } from './api.js';
-import { count, number } from './format.js';
+import { number } from './format.js';
 import { Badge, Card, Chips, Field, Problem, useRequest } from './parts.js';
 
 const kDefault = `function (doc, oldDoc, meta) {
@@ -73,7 +73,7 @@ function Save({ name, source, stored, saved }) {
   return html`
     ${asks
       ? html`<div class="ask" role="group" aria-label="Confirm">
-          <p>Use this function for every write to “${name}” from now on? Documents that are stored
+          <p>Use this function for every write to “${name}” from now on? Documents that are there
             stay in their channels until a resync.</p>
           <button class="danger" disabled=${isBusy} onClick=${save}>Use it</button>
           <button onClick=${() => setAsks(false)}>Cancel</button>
@@ -102,6 +102,7 @@ export function SyncFunction({ name }) {
     event.preventDefault();
     run(async () => api.trySync(name, trialOf(form)));
   };
+  const found = users.value ? ` Known users: ${number(users.value.length)}.` : '';
   const area = (member, rows, wrap) => html`<textarea name=${member} rows=${rows}
     spellcheck="false" wrap=${wrap} value=${form[member]} onInput=${change(member)}></textarea>`;
   return html`
@@ -122,8 +123,7 @@ export function SyncFunction({ name }) {
         <${Field} label="Document" hint="Nothing is stored.">${area('doc', 7, 'soft')}<//>
         <details><summary>An update of a document that is there</summary>
           <${Field} label="The document before">${area('oldDoc', 5, 'soft')}<//></details>
-        <${Field} label="Written by" hint=${`Empty: an administrator. ${users.value
-          ? `There ${users.value.length === 1 ? 'is' : 'are'} ${count(users.value.length, 'user')}.` : ''}`}>
+        <${Field} label="Written by" hint=${`Empty: an administrator.${found}`}>
           <input name="user" list="writers" autocomplete="off" value=${form.user}
             onInput=${change('user')} />
           <datalist id="writers">${(users.value ?? []).map((each) => html`

@@ -15,7 +15,7 @@ before(async () => {
 });
 after(async () => { await server?.close(); });
 
-/** {types: name -> type, samples: [{name, labels, value}]}; fails if the text is not well formed. */
+/** {types: name -> type, samples: [{name, labels, value}]}; fails on text that is none. */
 async function readMetrics() {
   const { text } = await server.admin('GET', '/_metrics');
   const types = new Map();
@@ -30,8 +30,8 @@ async function readMetrics() {
     if (line.startsWith('# HELP ')) continue;
     const sample = line.match(/^(\w+)(?:\{(.*)\})? (\S+)$/);
     assert.ok(sample, line);
-    const labels = Object.fromEntries(
-      [...(sample[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, value]) => [key, value]));
+    const pairs = (sample[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g);
+    const labels = Object.fromEntries([...pairs].map(([, key, value]) => [key, value]));
     samples.push({ name: sample[1], labels, value: Number(sample[3]) });
   }
   return { types, samples };
@@ -72,7 +72,8 @@ test('the dashboard names nothing that is not served', async () => {
       assert.ok(kinds(metrics, name) && samples.length > 0, `${name} is not served: ${query}`);
       const known = new Set([...samples.flatMap(({ labels }) => Object.keys(labels)), 'instance']);
       const selected = [...query.matchAll(/(\w+)=~?"/g)].map(([, label]) => label);
-      const grouped = [...query.matchAll(/by \(([\w, ]+)\)/g)].flatMap(([, list]) => list.split(', '));
+      const grouped = [...query.matchAll(/by \(([\w, ]+)\)/g)]
+        .flatMap(([, list]) => list.split(', '));
       for (const label of [...selected, ...grouped])
         assert.ok(known.has(label), `${name} has no label ${label}: ${query}`);
       const isRated = /rate\(|increase\(/.test(query.slice(0, query.indexOf(name)));
