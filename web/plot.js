@@ -16,7 +16,7 @@ function options(width) {
     width,
     height: kHeight,
     legend: { show: false },
-    padding: [6, 22, 0, 0],
+    padding: [6, 34, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
     scales: { y: { range: (_, low, high) => bounds(low, high) } },
     axes: [
