@@ -374,13 +374,12 @@ Task<void> CacheReader::State::refresh_wanted() {
     if (channels[i]->failure == Errc::ok && !passes[i].covers(counter))
       channels[i]->failure = Errc::rolled_back;
     // C4: inequality, not "greater": a counter may have been set back.
-    if (channels[i]->failure != Errc::ok) continue;
-    const bool is_same = channels[i]->counter == counter.number;
-    ++(is_same ? statistics_.channel_hits : statistics_.channel_misses);
-    if (is_same) continue;
+    if (channels[i]->failure != Errc::ok || channels[i]->counter == counter.number) continue;
     changed.push_back(channels[i]);
     refreshes.push_back(refresh_one(channels[i], passes[i], counter.number));
   }
+  statistics_.channel_misses += changed.size();
+  statistics_.channel_hits += channels.size() - changed.size();
   const auto outcomes = co_await when_all(space_.environment, std::move(refreshes));
   for (std::size_t i = 0; i < changed.size(); ++i)
     changed[i]->failure = outcomes[i] ? Errc::ok : outcomes[i].error().code;
