@@ -126,3 +126,17 @@ function(headgate_fuzz name)
     -print_final_stats=1 -artifact_prefix=${found}- ${found} ${seeds})
   set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 120)
 endfunction()
+
+# headgate_embed(VARIABLE FOLDER folder FILES file... ARRAY name HEADER header) makes a source with
+# the files' bytes, whose path is left in VARIABLE. The header declares the array.
+function(headgate_embed variable)
+  cmake_parse_arguments(EMBED "" "FOLDER;ARRAY;HEADER" "FILES" ${ARGN})
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/${variable}.cpp)
+  list(TRANSFORM EMBED_FILES PREPEND ${EMBED_FOLDER}/ OUTPUT_VARIABLE paths)
+  list(JOIN EMBED_FILES "," joined)
+  add_custom_command(OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} -D OUTPUT=${output} -D ARRAY=${EMBED_ARRAY} -D HEADER=${EMBED_HEADER}
+      -D FOLDER=${EMBED_FOLDER} -D FILES=${joined} -P ${CMAKE_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${paths} ${CMAKE_SOURCE_DIR}/cmake/embed.cmake VERBATIM)
+  set(${variable} ${output} PARENT_SCOPE)
+endfunction()

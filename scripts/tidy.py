@@ -65,6 +65,7 @@ VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "manager"
 CODE = {".cpp", ".hpp", ".py", ".mjs", ".js", ".cmake"}
 PROSE = {".md", ".toml", ".json", ".yml", ".yaml", ".sh", ".txt"}
 GENERATED = {".git", "build", "data", "node_modules", "__pycache__"}
+FOREIGN = "web/vendor/"  # as others published it
 SCRIPT_FOLDERS = {"scripts", ".ci"}
 LINES_MAX = 600
 COLUMNS_MAX = 100
@@ -113,6 +114,8 @@ class Tidy:
     def run(self):
         for name in self.names:
             self.check_name(name)
+            if name.startswith(FOREIGN):
+                continue
             path = pathlib.PurePosixPath(name)
             script = path.parts[0] in SCRIPT_FOLDERS and not path.suffix
             if not (path.suffix in CODE | PROSE or path.name == "CMakeLists.txt" or script):

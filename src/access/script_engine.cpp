@@ -26,9 +26,10 @@ auto with_runtime(Work work) -> std::invoke_result_t<Work, ScriptRuntime&> {
 }
 
 void log_reply(const SyncReply& reply) {
-  if (!reply.console.empty()) log(LogLevel::info, "sync.console", {{"text", reply.console}});
+  if (!reply.console.empty())
+    log(LogLevel::info, "sync.console", {user_data("text", reply.console)});
   if (!reply.exception.empty())
-    log(LogLevel::warning, "sync.exception", {{"text", reply.exception}});
+    log(LogLevel::warning, "sync.exception", {user_data("text", reply.exception)});
 }
 
 class ScriptSyncFunction final : public SyncFunction {
@@ -61,18 +62,41 @@ std::shared_ptr<const ScriptSource> source_of(std::string_view text, ScriptLimit
       ScriptSource{++last_id, "(" + std::string(text) + "\n)", limits});
 }
 
+Result<std::shared_ptr<const ScriptSource>> compile(std::string_view source, ScriptLimits limits) {
+  if (source.size() > kMaxSyncFunctionBytes)
+    return Error{Errc::invalid_argument, "a sync function has at most 1 MiB"};
+  auto compiled = source_of(source, limits);
+  auto done = with_runtime([&](ScriptRuntime& runtime) { return runtime.check(*compiled); });
+  if (done) done = with_runtime([&](ScriptRuntime& runtime) { return runtime.prepare(compiled); });
+  if (done) return compiled;
+  const bool is_ours = done.error().code == Errc::unavailable;
+  return Error{is_ours ? Errc::unavailable : Errc::invalid_argument, done.error().context};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const SyncFunction>> compile_sync_function(std::string_view source,
                                                                   ScriptLimits limits) {
-  if (source.size() > kMaxSyncFunctionBytes)
-    return Error{Errc::invalid_argument, "a sync function has at most 1 MiB"};
-  const auto compiled = source_of(source, limits);
-  auto done = with_runtime([&](ScriptRuntime& runtime) { return runtime.check(*compiled); });
-  if (done) done = with_runtime([&](ScriptRuntime& runtime) { return runtime.prepare(compiled); });
-  if (done) return std::shared_ptr<const SyncFunction>(new ScriptSyncFunction(compiled));
-  const bool is_ours = done.error().code == Errc::unavailable;
-  return Error{is_ours ? Errc::unavailable : Errc::invalid_argument, done.error().context};
+  HG_TRY(auto compiled, compile(source, limits));
+  return std::shared_ptr<const SyncFunction>(new ScriptSyncFunction(std::move(compiled)));
+}
+
+Result<SyncTrial> try_sync_function(std::string_view source, const SyncInput& input,
+                                    ScriptLimits limits) {
+  HG_TRY(const auto compiled, compile(source, limits));
+  const auto begin = std::chrono::steady_clock::now();
+  auto reply = with_runtime([&](ScriptRuntime& runtime) { return runtime.run(compiled, input); });
+  SyncTrial trial;
+  trial.duration = std::chrono::steady_clock::now() - begin;
+  if (!reply && reply.error().code != Errc::internal) return reply.error();
+  if (!reply) {
+    trial.output = rejected(Errc::internal, reply.error().context);
+    return trial;
+  }
+  trial.console = std::move(reply->console);
+  trial.exception = std::move(reply->exception);
+  trial.output = read_reply(*std::move(reply));
+  return trial;
 }
 
 ScriptCounters script_counters() {

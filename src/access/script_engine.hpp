@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "access/sync_function.hpp"
@@ -42,6 +43,19 @@ inline constexpr std::size_t kMaxSyncFunctionBytes = 1u << 20;
 /// Time is real time here, also under a simulated Environment.
 Result<std::shared_ptr<const SyncFunction>> compile_sync_function(std::string_view source,
                                                                   ScriptLimits limits = {});
+
+/// What one run came to, for whoever works on a sync function.
+struct SyncTrial {
+  SyncOutput output;
+  std::string console;    ///< lines that it wrote
+  std::string exception;  ///< what it threw, if that was no refusal
+  std::chrono::nanoseconds duration{};
+};
+
+/// Compiles `source` as compile_sync_function() does and runs it once, under the same limits; logs
+/// nothing. Blocks: call it through run_blocking. Errors: those of both.
+Result<SyncTrial> try_sync_function(std::string_view source, const SyncInput& input,
+                                    ScriptLimits limits = {});
 
 /// Compiled functions that one thread keeps ready; more are compiled again when needed (about 1
 /// ms).

@@ -37,6 +37,25 @@ TEST(ScriptLimits, AnEndlessLoopIsStoppedAndTheRuntimeReplaced) {
   EXPECT_EQ(script_counters().runtimes_started, before.runtimes_started + 1);
 }
 
+TEST(ScriptLimits, ATrialHasTheSameLimitsAndTellsWhatItWrote) {
+  const auto tried = [](std::string_view source) {
+    return try_sync_function(source, input_of(R"({"a":1})"));
+  };
+  const auto fine = tried("(doc) => { channel('c'); console.log(doc.a); }");
+  ASSERT_TRUE(fine);
+  EXPECT_THAT(fine->output.channels, ElementsAre("c"));
+  EXPECT_THAT(fine->console, testing::HasSubstr("1"));
+  EXPECT_GT(fine->duration.count(), 0);
+  const auto endless = tried("() => { for (;;) {} }");
+  ASSERT_TRUE(endless);
+  EXPECT_EQ(endless->output.rejection, kTimedOut);
+  const auto thrown = tried("(doc) => doc.none.at");
+  ASSERT_TRUE(thrown);
+  EXPECT_EQ(thrown->output.rejection->code, Errc::internal);
+  EXPECT_THAT(thrown->exception, testing::HasSubstr("undefined"));
+  EXPECT_EQ(tried("function (").error().code, Errc::invalid_argument);
+}
+
 TEST(ScriptLimits, TimeOnTheClockIsLimitedToo) {
   const auto function = with_body(
       "if (doc.bad) for (;;) {}\nchannel('fine')",

@@ -14,6 +14,10 @@ Task<Result<void>> get_health(ApiCall& call);
 Task<Result<void>> get_metrics(ApiCall& call);
 Task<Result<void>> get_cluster(ApiCall& call);
 Task<Result<void>> get_all_databases(ApiCall& call);
+Task<Result<void>> get_server_status(ApiCall& call);
+Task<Result<void>> get_console(ApiCall& call);
+Task<Result<void>> get_logging(ApiCall& call);
+Task<Result<void>> put_logging(ApiCall& call);
 
 // Databases.
 Task<Result<void>> get_database(ApiCall& call);
@@ -28,6 +32,9 @@ Task<Result<void>> get_revs_limit(ApiCall& call);
 Task<Result<void>> put_revs_limit(ApiCall& call);
 Task<Result<void>> ensure_full_commit(ApiCall& call);
 Task<Result<void>> compact(ApiCall& call);
+Task<Result<void>> get_database_status(ApiCall& call);
+Task<Result<void>> list_channels(ApiCall& call);
+Task<Result<void>> try_sync(ApiCall& call);
 
 // Sessions.
 Task<Result<void>> get_session(ApiCall& call);

@@ -3,6 +3,7 @@
 
 #include "api/compression.hpp"
 #include "api/parameters.hpp"
+#include "api/request_log.hpp"
 
 namespace headgate {
 
@@ -13,8 +14,34 @@ constexpr std::size_t kCompressedHereMax = 32 * 1024;
 
 }  // namespace
 
+std::string_view to_string(RequestKind kind) {
+  switch (kind) {
+    case RequestKind::read:
+      return "read";
+    case RequestKind::write:
+      return "write";
+    case RequestKind::bulk:
+      return "bulk";
+    case RequestKind::feed:
+      return "feed";
+    case RequestKind::admin:
+      return "admin";
+    case RequestKind::other:
+      return "other";
+  }
+  return "";
+}
+
+ApiCall::ApiCall(ApiServices& services, HttpExchange& exchange, ApiPort port)
+    : services_(services),
+      exchange_(exchange),
+      port_(port),
+      request_id_(request_id_of(exchange.request(), services.environment)) {
+  add_header("X-Request-Id", request_id_);
+}
+
 void ApiCall::count(int status) {
-  is_answered_ = true;
+  status_ = status;
   ++services_.statistics.answers_by_status[status];
 }
 

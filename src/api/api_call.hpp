@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,10 +16,23 @@
 #include "api/api_error.hpp"
 #include "api/backup_job.hpp"
 #include "api/database_directory.hpp"
+#include "base/duration_histogram.hpp"
 #include "base/task.hpp"
 #include "net/http_exchange.hpp"
 
 namespace headgate {
+
+/// What requests are told apart by in metrics.
+enum class RequestKind : std::uint8_t {
+  read,
+  write,  ///< of one document or attachment
+  bulk,   ///< `_bulk_docs`
+  feed,   ///< `_changes` that does not wait
+  admin,  ///< what only the admin port has
+  other,  ///< logins, health
+};
+inline constexpr std::size_t kRequestKinds = 6;
+std::string_view to_string(RequestKind kind);
 
 /// What the handlers count, shared by the ports of one front end. Confined to its executor.
 struct ApiStatistics {
@@ -27,6 +42,8 @@ struct ApiStatistics {
   std::size_t continuous_feeds = 0;
   std::uint64_t feed_rows_sent = 0;
   std::uint64_t overloaded = 0;  ///< requests refused by ApiServices::max_requests
+  /// Of requests that were routed, by their kind; waiting feeds left out.
+  std::array<DurationHistogram, kRequestKinds> durations{};
 };
 
 /// What writes can be promised by a store.
@@ -44,6 +61,7 @@ struct ApiServices {
   std::string uuid;                                ///< of the store
   std::function<std::string()> metrics_text;       ///< empty: no `/_metrics`
   std::size_t max_requests = 1'000;                ///< handled at once, waiting feeds left out
+  std::chrono::milliseconds slow_request{1000};    ///< logged beyond it; 0: none
   std::function<std::string()> cluster_json = {};  ///< empty: no `/_cluster`
   BackupJob* backup = nullptr;                     ///< null: the store is backed up elsewhere
   /// What writes can be promised here; the others are refused.
@@ -59,8 +77,7 @@ enum class ApiPort : std::uint8_t { public_port, admin_port };
 /// One request on its way through the handlers. Lives until the answer was given.
 class ApiCall {
  public:
-  ApiCall(ApiServices& services, HttpExchange& exchange, ApiPort port)
-      : services_(services), exchange_(exchange), port_(port) {}
+  ApiCall(ApiServices& services, HttpExchange& exchange, ApiPort port);
 
   ApiServices& services() { return services_; }
   HttpExchange& exchange() { return exchange_; }
@@ -75,6 +92,12 @@ class ApiCall {
   std::shared_ptr<const Principal> reader;
   /// Of this request's writes of documents (X-Headgate-Durability); none: the database's.
   std::optional<Durability> durability;
+  std::optional<RequestKind> kind;  ///< none: it was not routed
+  bool has_waited = false;          ///< for changes, as feeds do
+
+  /// Names the request in the log and in the answer.
+  const std::string& request_id() const { return request_id_; }
+  int status() const { return status_; }  ///< of the answer; 0: none yet
 
   /// Goes with the answer, whatever it is. REQUIRES: nothing answered yet.
   void add_header(std::string_view name, std::string_view value) { headers_.add(name, value); }
@@ -89,7 +112,7 @@ class ApiCall {
   Task<void> finish();
   /// Counted as 101. Errors: as HttpExchange::accept_websocket(). REQUIRES: nothing answered yet.
   Task<Result<std::unique_ptr<WebSocket>>> accept_websocket(WebSocketOptions options);
-  bool is_answered() const { return is_answered_; }
+  bool is_answered() const { return status_ != 0; }
 
  private:
   void count(int status);
@@ -100,7 +123,8 @@ class ApiCall {
   ApiPort port_;
   HttpHeaders headers_;
   std::optional<HttpResponse> response_;
-  bool is_answered_ = false;
+  std::string request_id_;
+  int status_ = 0;
 };
 
 }  // namespace headgate

@@ -8,7 +8,7 @@
 #include "api/body_type.hpp"
 #include "api/cors.hpp"
 #include "api/document_request.hpp"
-#include "base/log.hpp"
+#include "api/request_log.hpp"
 
 namespace headgate {
 
@@ -45,6 +45,18 @@ class ActiveRequest {
   ApiStatistics& statistics_;
 };
 
+RequestKind kind_of(const Resource& resource, const Resource::Method& method) {
+  const ApiAction writes[] = {put_document, post_document, delete_document, put_attachment,
+                              delete_attachment};
+  if (std::ranges::find(writes, method.action) != std::end(writes)) return RequestKind::write;
+  if (method.action == bulk_docs) return RequestKind::bulk;
+  if (method.action == changes) return RequestKind::feed;
+  if (method.is_for_admins) return RequestKind::admin;
+  if (resource.is_of_server || !method.needs_database || method.action == get_session)
+    return RequestKind::other;
+  return RequestKind::read;
+}
+
 /// A node without the role is no place for it: a load balancer sent the request here by mistake.
 Result<void> check_role(const ApiServices& services, ApiAction action) {
   const ApiAction writes[] = {put_document,      post_document, delete_document, put_attachment,
@@ -75,22 +87,20 @@ std::uint64_t ApiHandler::body_limit(const HttpRequest& head) {
 
 Task<void> ApiHandler::handle(HttpExchange& exchange) {
   ApiCall call(services_, exchange, port_);
+  const TimePoint begin = services_.environment.now();
   const ActiveRequest active(services_.statistics);
   const auto result = co_await dispatch(call);
   if (!result) respond_failed(call, result.error());
   co_await call.finish();
+  const auto duration = services_.environment.now() - begin;
+  if (call.kind && !call.has_waited)
+    services_.statistics.durations[static_cast<std::size_t>(*call.kind)].add(duration);
+  log_answer(call, duration);
 }
 
 void ApiHandler::respond_failed(ApiCall& call, const Error& error) {
   const ApiError answer = api_error(error);
-  if (answer.status >= 500) {
-    log(LogLevel::warning, "api.failed",
-        {{"method", std::string(to_string(call.request().method))},
-         {"path", call.request().target},
-         {"status", std::to_string(answer.status)},
-         {"error", std::string(to_string(error.code))},
-         {"context", error.context}});
-  }
+  if (answer.status >= 500) log_failure(call, answer, error);
   // A stream that has begun is cut instead: the client sees that it is not whole.
   if (!call.is_answered()) call.respond_error(answer);
 }
@@ -122,6 +132,7 @@ Task<Result<void>> ApiHandler::dispatch(ApiCall& call) {
 
 Task<Result<void>> ApiHandler::run(ApiCall& call, const Resource& resource,
                                    const Resource::Method& method) {
+  call.kind = kind_of(resource, method);
   if (port_ == ApiPort::admin_port) {
     HG_CO_CHECK(co_await check_admin(call));
     call.reader = Principal::admin();
@@ -139,6 +150,9 @@ Task<Result<void>> ApiHandler::run(ApiCall& call, const Resource& resource,
 }
 
 Task<Result<void>> ApiHandler::check_admin(ApiCall& call) {
+  // A browser sends a form of any page, and the login that it remembers with it.
+  if (is_of_foreign_page(call.request().headers))
+    co_return Error{Errc::forbidden, "pages of other sites may not use the admin port"};
   if (!credentials_) {
     // A page can give its own name this machine's address (DNS rebinding).
     if (is_local_name(call.request().headers.find("Host").value_or("localhost")))

@@ -131,7 +131,7 @@ Task<Result<void>> send_normal(ApiCall& call, ChangesFeed& feed) {
 }
 
 Task<Result<void>> send_waiting(ApiCall& call, ChangesFeed& feed, FeedKind kind, FeedFraming form) {
-  const WaitingFeed counted(call.services().statistics, kind);
+  const WaitingFeed counted(call, kind);
   Framing framing(form);
   call.begin_stream(framing.headers());
   HG_CO_CHECK(co_await call.exchange().write(std::string(framing.beginning())));

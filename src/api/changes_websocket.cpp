@@ -135,7 +135,7 @@ Task<Result<void>> changes_by_websocket(ApiCall& call) {
   WebSocketOptions options{.headers = headers_of_answer(call.request()),
                            .message_bytes_max = kOptionsBytesMax};
   HG_CO_TRY(const auto socket, co_await call.accept_websocket(std::move(options)));
-  const WaitingFeed counted(call.services().statistics, FeedKind::continuous);
+  const WaitingFeed counted(call, FeedKind::continuous);
   Environment& environment = call.services().environment;
   Listener listener(environment);
   TaskScope scope(environment);

@@ -9,7 +9,7 @@ namespace headgate {
 namespace {
 
 constexpr std::string_view kExposed =
-    "Accept-Ranges, Cache-Control, Content-Range, ETag, Location, Retry-After";
+    "Accept-Ranges, Cache-Control, Content-Range, ETag, Location, Retry-After, X-Request-Id";
 
 void share(ApiCall& call, std::string_view origin, bool with_credentials) {
   call.add_header("Vary", "Origin");
@@ -42,6 +42,13 @@ bool is_own_origin(const HttpHeaders& headers) {
 }
 
 }  // namespace
+
+bool is_of_foreign_page(const HttpHeaders& headers) {
+  if (!is_own_origin(headers)) return true;
+  const std::string_view site = headers.find("Sec-Fetch-Site").value_or("none");
+  const std::string_view mode = headers.find("Sec-Fetch-Mode").value_or("");
+  return site != "none" && site != "same-origin" && mode != "navigate";
+}
 
 Task<Result<void>> open_database(ApiCall& call) {
   HG_CO_TRY(call.lease, co_await call.services().databases.find(call.request().path[0]));

@@ -16,6 +16,11 @@ Task<Result<void>> open_database(ApiCall& call);
 /// The same for what belongs to no database: it is no secret, and PouchDB asks for it.
 void share_with_every_origin(ApiCall& call);
 
+/// True if a page of another address made this request: it says so by its Origin, or, where a
+/// browser sends none (images, scripts), by Sec-Fetch-Site. Following a link counts as no page's
+/// request.
+bool is_of_foreign_page(const HttpHeaders& headers);
+
 /// True if cookies count for this request: no page made it, one of this server, or one of an origin
 /// that may use credentials. REQUIRES: open_database().
 bool is_trusted_origin(ApiCall& call);

@@ -20,6 +20,7 @@ constexpr std::uint64_t kListBody = 16u << 20;  ///< many ids or revisions
 constexpr std::uint64_t kDocumentBody = 56u << 20;
 constexpr std::uint64_t kBulkBody = 64u << 20;
 constexpr std::uint64_t kAttachmentBody = 20u << 20;
+constexpr std::uint64_t kTrySyncBody = 4u << 20;
 
 constexpr bool kAdmins = true;
 constexpr bool kNoDatabase = false;
@@ -30,6 +31,9 @@ constexpr Method kMetricsMethods[] = {{get, get_metrics, kAdmins}};
 constexpr Method kClusterMethods[] = {{get, get_cluster, kAdmins}};
 constexpr Method kBackupMethods[] = {{get, get_backup, kAdmins}, {post, post_backup, kAdmins}};
 constexpr Method kAllDatabasesMethods[] = {{get, get_all_databases, kAdmins}};
+constexpr Method kServerStatusMethods[] = {{get, get_server_status, kAdmins}};
+constexpr Method kLoggingMethods[] = {{get, get_logging, kAdmins}, {put, put_logging, kAdmins}};
+constexpr Method kConsoleMethods[] = {{get, get_console, kAdmins}, {head, get_console, kAdmins}};
 
 constexpr Method kDatabaseMethods[] = {{get, get_database},
                                        {head, get_database},
@@ -50,6 +54,9 @@ constexpr Method kUserSessionsMethods[] = {{del, delete_sessions_of_user, kAdmin
 constexpr Method kOfflineMethods[] = {{post, take_offline, kAdmins}};
 constexpr Method kOnlineMethods[] = {{post, take_online, kAdmins}};
 constexpr Method kRevsLimitMethods[] = {{get, get_revs_limit}, {put, put_revs_limit, kAdmins}};
+constexpr Method kStatusMethods[] = {{get, get_database_status, kAdmins}};
+constexpr Method kChannelsMethods[] = {{get, list_channels, kAdmins}};
+constexpr Method kTrySyncMethods[] = {{post, try_sync, kAdmins}};
 constexpr Method kExplainMethods[] = {{get, explain, kAdmins}};
 constexpr Method kResyncMethods[] = {{get, get_resync, kAdmins}, {post, post_resync, kAdmins}};
 constexpr Method kPurgeMethods[] = {{post, post_purge, kAdmins}};
@@ -101,6 +108,8 @@ constexpr Named kServerResources[] = {
     {"_cluster", {kClusterMethods, kSmallBody, kOfServer}},
     {"_backup", {kBackupMethods, kSmallBody, kOfServer}},
     {"_all_dbs", {kAllDatabasesMethods, kSmallBody, kOfServer}},
+    {"_status", {kServerStatusMethods, kSmallBody, kOfServer}},
+    {"_logging", {kLoggingMethods, kSmallBody, kOfServer}},
 };
 
 constexpr Resource kDatabase{kDatabaseMethods, kDocumentBody};
@@ -109,6 +118,7 @@ constexpr Named kDatabaseResources[] = {
     {"_bulk_docs", {kBulkDocsMethods, kBulkBody}},
     {"_bulk_get", {kBulkGetMethods, kListBody}},
     {"_changes", {kChangesMethods, kListBody}},
+    {"_channels", {kChannelsMethods, kSmallBody}},
     {"_compact", {kCompactMethods, kSmallBody}},
     {"_config", {kConfigMethods, kSmallBody * 2}},
     {"_ensure_full_commit", {kCommitMethods, kSmallBody}},
@@ -121,6 +131,7 @@ constexpr Named kDatabaseResources[] = {
     {"_revs_diff", {kRevsDiffMethods, kListBody}},
     {"_role", {kRolesMethods, kSmallBody}},
     {"_session", {kSessionsMethods, kSmallBody, !kOfServer, true}},
+    {"_status", {kStatusMethods, kSmallBody}},
     {"_user", {kUsersMethods, kSmallBody}},
 };
 constexpr Resource kUser{kUserMethods, kSmallBody};
@@ -129,6 +140,8 @@ constexpr Resource kUserSessions{kUserSessionsMethods, kSmallBody};
 constexpr Resource kRole{kRoleMethods, kSmallBody};
 constexpr Resource kRaw{kRawMethods, kSmallBody};
 constexpr Resource kDump{kDumpMethods, kSmallBody};
+constexpr Resource kTrySync{kTrySyncMethods, kTrySyncBody};
+constexpr Resource kConsole{kConsoleMethods, kSmallBody, kOfServer};
 constexpr Resource kDocument{kDocumentMethods, kDocumentBody, !kOfServer, false, true};
 constexpr Resource kAttachment{kAttachmentMethods, kAttachmentBody, !kOfServer, true};
 constexpr Resource kLocal{kLocalMethods, kSmallBody};
@@ -154,6 +167,7 @@ const Resource* find_below_database(const std::vector<std::string>& path) {
   if (path.size() == 4 && first == "_user" && path[3] == "_session") return &kUserSessions;
   if (path.size() >= 3 && first == "_raw") return &kRaw;
   if (path.size() == 3 && first == "_dump") return &kDump;
+  if (path.size() == 3 && first == "_sync" && path[2] == "try") return &kTrySync;
   return nullptr;
 }
 
@@ -163,6 +177,7 @@ bool is_on(const Method& method, ApiPort port) {
 
 const Resource* find_anywhere(const std::vector<std::string>& path) {
   if (path.empty()) return &kRoot;
+  if (path[0] == "_console") return path.size() <= 2 ? &kConsole : nullptr;
   if (path.size() > 1) return find_below_database(path);
   if (const Resource* resource = find_named(kServerResources, path[0])) return resource;
   return &kDatabase;

@@ -77,7 +77,7 @@ TEST_F(ServerApi, BodiesAreJsonOrOfATypeThatNobodyChose) {
 
 // Pages of other sites can send these types, and none, without the browser asking the server first.
 TEST_F(ServerApi, AWebPageMustSayThatItsBodyIsJson) {
-  const std::string_view origin = "http://evil.example";
+  const std::string origin = server_.url(ApiPort::admin_port);
   for (const char* type : {"application/x-www-form-urlencoded", "text/plain"})
     expect_error(admin(post, "/db/_user/", R"({"name":"eve","password":"letmein"})",
                        {{"Content-Type", type}, {"Origin", origin}}),

@@ -159,7 +159,7 @@ TEST_F(SessionApi, WhatAdminsAskForMustMakeSense) {
     expect_error(admin(post, "/db/_session", body), 400, "bad_request", body);
   expect_error(admin(post, "/db/_session", R"({"name":"ann"})",
                      {{"Content-Type", "text/plain"}, {"Origin", "http://evil.example"}}),
-               415, "bad_content_type");
+               403, "forbidden");
   expect_error(admin(del, "/db/_user/nobody/_session"), 404, "not_found");
   for (const char* target : {"/db/_session/1", "/db/_user/ann/_session"})
     expect_error(user(del, target), 404, "not_found", target);

@@ -11,10 +11,11 @@ namespace headgate {
 /// Counts a feed that may wait among the feeds, not among the requests at work.
 class WaitingFeed {
  public:
-  WaitingFeed(ApiStatistics& statistics, FeedKind kind)
-      : active_(statistics.active_requests),
-        feeds_(kind == FeedKind::continuous ? statistics.continuous_feeds
-                                            : statistics.longpoll_feeds) {
+  WaitingFeed(ApiCall& call, FeedKind kind)
+      : active_(call.services().statistics.active_requests),
+        feeds_(kind == FeedKind::continuous ? call.services().statistics.continuous_feeds
+                                            : call.services().statistics.longpoll_feeds) {
+    call.has_waited = true;
     --active_;
     ++feeds_;
   }

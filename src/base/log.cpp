@@ -4,6 +4,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
+
 namespace headgate {
 namespace {
 
@@ -33,6 +35,16 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
   return spdlog::level::info;
 }
 
+std::atomic<LogLevel>& level_now() {
+  static std::atomic<LogLevel> level{LogLevel::info};
+  return level;
+}
+
+std::atomic<bool>& hides_user_data() {
+  static std::atomic<bool> hides{false};
+  return hides;
+}
+
 // Quotes a value that would not read as one word; control characters become escapes, so that no
 // value can begin a line of its own.
 void append_value(std::string& line, const std::string& value) {
@@ -57,6 +69,28 @@ void append_value(std::string& line, const std::string& value) {
 
 }  // namespace
 
+std::string_view to_string(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warning:
+      return "warning";
+    case LogLevel::error:
+      return "error";
+    case LogLevel::critical:
+      return "critical";
+  }
+  return "";
+}
+
+Result<LogLevel> parse_log_level(std::string_view name) {
+  for (const LogLevel level : {LogLevel::debug, LogLevel::info, LogLevel::warning, LogLevel::error})
+    if (name == to_string(level)) return level;
+  return Error{Errc::invalid_argument, "must be one of debug, info, warning, error"};
+}
+
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (!is_logged(level)) return;
   std::string line(event);
@@ -64,13 +98,26 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
     line += ' ';
     line += field.key;
     line += '=';
-    append_value(line, field.value);
+    if (field.is_user_data && is_user_data_hidden())
+      line += '-';
+    else
+      append_value(line, field.value);
   }
   logger().log(spdlog_level(level), "{}", line);
 }
 
 void set_log_level(LogLevel level) {
+  level_now() = level;
   logger().set_level(spdlog_level(level));
+}
+LogLevel log_level() {
+  return level_now();
+}
+void hide_user_data(bool is_hidden) {
+  hides_user_data() = is_hidden;
+}
+bool is_user_data_hidden() {
+  return hides_user_data();
 }
 bool is_logged(LogLevel level) {
   return logger().should_log(spdlog_level(level));

@@ -378,6 +378,8 @@ Task<void> CacheReader::State::refresh_wanted() {
     changed.push_back(channels[i]);
     refreshes.push_back(refresh_one(channels[i], passes[i], counter.number));
   }
+  statistics_.channel_misses += changed.size();
+  statistics_.channel_hits += channels.size() - changed.size();
   const auto outcomes = co_await when_all(space_.environment, std::move(refreshes));
   for (std::size_t i = 0; i < changed.size(); ++i)
     changed[i]->failure = outcomes[i] ? Errc::ok : outcomes[i].error().code;
@@ -548,6 +550,7 @@ CacheReader::Statistics CacheReader::State::statistics() const {
   Statistics all = statistics_;
   all.block_reads = block_keys_read_;
   all.document_reads = documents_.reads();
+  all.document_hits = documents_.hits();
   all.entries_kept = size_;
   return all;
 }

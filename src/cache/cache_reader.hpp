@@ -74,6 +74,9 @@ class CacheReader {
     std::uint64_t counter_reads = 0;   ///< bucket calls that read channel counters
     std::uint64_t block_reads = 0;     ///< block and record keys read
     std::uint64_t document_reads = 0;  ///< sequence documents read
+    std::uint64_t document_hits = 0;   ///< sequence documents found in memory
+    std::uint64_t channel_hits = 0;    ///< channels whose blocks in memory were up to date
+    std::uint64_t channel_misses = 0;  ///< channels whose blocks were read
     std::uint64_t dropped_passes = 0;
     std::size_t entries_kept = 0;  ///< in memory now, what channels cost included
   };

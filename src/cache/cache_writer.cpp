@@ -43,6 +43,7 @@ class CacheWriter::State {
   Task<void> stop();
   Sequence stable() const { return context_.stable.record().stable; }
   Statistics statistics() const;
+  std::vector<CacheRepair> recent_repairs() const { return context_.repairs.newest_first(); }
 
  private:
   bool is_shared() const { return context_.d.space.is_shared(); }
@@ -303,7 +304,7 @@ void CacheWriter::State::report_unreadable(const FeedEntry& entry, const Error& 
   ++context_.statistics.unreadable;
   log(LogLevel::error, "cache_writer.unreadable_feed_entry",
       {{"database", fmt::to_string(context_.d.space.database.value())},
-       {"key", entry.key.name},
+       user_data("key", entry.key.name),
        {"why", why.context}});
 }
 
@@ -390,6 +391,9 @@ Sequence CacheWriter::stable() const {
 }
 CacheWriter::Statistics CacheWriter::statistics() const {
   return state_->statistics();
+}
+std::vector<CacheRepair> CacheWriter::recent_repairs() const {
+  return state_->recent_repairs();
 }
 
 }  // namespace headgate

@@ -9,6 +9,7 @@
 #include "cache/base_repair.hpp"
 #include "cache/cache_reader.hpp"
 #include "cache/front_end_cache_writer.hpp"
+#include "cache/repair_log.hpp"
 #include "sequence/sequence_allocator.hpp"
 
 namespace headgate {
@@ -69,6 +70,8 @@ class CacheWriter {
   /// The stable sequence last read or published. Never suspends, costs nothing.
   Sequence stable() const;
   Statistics statistics() const;
+  /// The last RepairLog::kMost repairs. With CacheWrites::feed a write's cache work is none.
+  std::vector<CacheRepair> recent_repairs() const;
 
  private:
   class State;

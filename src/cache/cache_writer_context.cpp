@@ -29,6 +29,12 @@ void CacheWriterContext::settle(EntryPlace place) {
   pending.remove(place);
 }
 
+void CacheWriterContext::note_repair(CacheRepair::Kind kind, EntryPlace place) {
+  const PendingEntry& repaired = pending.at(place);
+  const Sequence number = repaired.record.entry.sequence;
+  repairs.add({kind, environment().wall_now(), number, number, repaired.entry.key.name});
+}
+
 void CacheWriterContext::give_up(EntryPlace place) {
   ++statistics.given_up;
   walk.settle(place.first, place.second);

@@ -30,6 +30,8 @@ struct CacheWriterContext {
   void begin_walk(Sequence known_stable);
   /// The entry and its earlier numbers need nothing any more.
   void settle(EntryPlace place);
+  /// Notes a repair of the entry for people. REQUIRES: not settled yet.
+  void note_repair(CacheRepair::Kind kind, EntryPlace place);
   /// What nobody can repair: its number will be closed as a gap.
   void give_up(EntryPlace place);
   /// The reply's partition is under the history of this walk.
@@ -41,6 +43,7 @@ struct CacheWriterContext {
   StableSequence stable;
   Burial burial;
   CacheWriter::Statistics statistics;
+  RepairLog repairs;
   Sequence largest_seen;
 
   std::unique_ptr<MutationFeed> feed;

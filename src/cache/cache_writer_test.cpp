@@ -70,6 +70,35 @@ TEST_F(CacheWriterTest, ClosesAGapAfterTheTimeout) {
   EXPECT_EQ(writer_->statistics().buried, 1u);
 }
 
+TEST_F(CacheWriterTest, RepairsAreToldTheNewestFirst) {
+  start_writer();
+  base_write("a", {"news"}, allocate());
+  EXPECT_TRUE(stable_reaches(Sequence(2)));
+  put("b", {"news"});
+  allocate();
+  allocate();
+  const Sequence last = put("c", {"news"});
+  EXPECT_TRUE(stable_reaches(last));
+  const auto repairs = writer_->recent_repairs();
+  ASSERT_EQ(repairs.size(), 2u) << "nothing had to be done for b and c";
+  EXPECT_EQ(repairs[0].kind, CacheRepair::Kind::bury);
+  EXPECT_EQ(repairs[0].first, Sequence(4));
+  EXPECT_EQ(repairs[0].last, Sequence(5));
+  EXPECT_EQ(repairs[1].kind, CacheRepair::Kind::cache_work);
+  EXPECT_EQ(repairs[1].first, Sequence(2));
+  EXPECT_EQ(repairs[1].key, "a");
+}
+
+TEST(RepairLog, KeepsTheNewest) {
+  RepairLog log;
+  for (std::uint64_t i = 1; i <= RepairLog::kMost + 5; ++i)
+    log.add({CacheRepair::Kind::bury, WallTime(), Sequence(i), Sequence(i)});
+  const auto repairs = log.newest_first();
+  ASSERT_EQ(repairs.size(), RepairLog::kMost);
+  EXPECT_EQ(repairs.front().first, Sequence(RepairLog::kMost + 5));
+  EXPECT_EQ(repairs.back().first, Sequence(6));
+}
+
 // A4, R9, sync_gateway#3787: a zombie's base write comes after its number was buried.
 TEST_F(CacheWriterTest, ALateWriteGetsAFreshNumber) {
   start_writer();
@@ -205,6 +234,7 @@ TEST_F(FeedModeTest, TheCacheWriterDoesAllCacheWork) {
   for (int i = 0; i < 20; ++i) base_write("d" + std::to_string(i), {"news"}, allocate());
   EXPECT_TRUE(stable_reaches(Sequence(21)));
   EXPECT_EQ(read("news", Sequence(), ReadMode::stable).entries.size(), 20u);
+  EXPECT_THAT(writer_->recent_repairs(), IsEmpty()) << "it is its ordinary work";
 }
 
 TEST_F(FeedModeTest, WithoutTheCacheWriterNothingIsVisible) {

@@ -349,6 +349,8 @@ Task<Result<void>> EntryRepair::repair(std::vector<EntryPlace> places) {
   for (std::size_t i = 0; i < written.size(); ++i) {
     if (outcomes[i] == FrontEndCacheWriter::Outcome::complete) {
       ++context_.statistics.repairs;
+      if (context_.d.space.settings.cache_writes == CacheWrites::frontend)
+        context_.note_repair(CacheRepair::Kind::cache_work, written[i]);
       HG_PROBE("A2 unfinished write repaired");
       context_.settle(written[i]);
     } else {
@@ -376,6 +378,7 @@ Task<Result<void>> EntryRepair::resequence(EntryPlace place, std::vector<Sequenc
   HG_CO_CHECK(co_await context_.d.repair.resequence(
       key, cas, {.numbers = std::move(unlisted), .is_everything_left = context_.is_rebuilding}));
   ++context_.statistics.resequences;
+  context_.note_repair(CacheRepair::Kind::resequence, place);
   HG_PROBE("A4 late base write resequenced");
   context_.settle(place);
   co_return Result<void>();
@@ -390,9 +393,9 @@ void EntryRepair::fail(EntryPlace place, const Error& why) {
     log(is_given_up ? LogLevel::error : LogLevel::warning,
         is_given_up ? "cache_writer.gave_up" : "cache_writer.repair_failed",
         {{"database", fmt::to_string(context_.d.space.database.value())},
-         {"key", pending.entry.key.name},
+         user_data("key", pending.entry.key.name),
          {"error", std::string(to_string(why.code))},
-         {"what", why.context}});
+         user_data("what", why.context)});
   pending.has_failed = true;
   ++context_.statistics.failures;
   if (is_given_up)

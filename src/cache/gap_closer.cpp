@@ -93,6 +93,8 @@ Task<Result<void>> GapCloser::close_gap(DeadRanges::Range gap) {
   for (const auto& dead : outcome.dead) context_.accounting.account(dead.first, dead.last);
   if (!outcome.dead.empty()) {
     ++context_.statistics.gaps_closed;
+    context_.repairs.add({CacheRepair::Kind::bury, context_.environment().wall_now(),
+                          outcome.dead.front().first, outcome.dead.back().last});
     HG_PROBE("A1 gap buried");
   }
   Result<void> done;

@@ -110,6 +110,7 @@ Task<Result<std::vector<SequenceDocuments::Pointer>>> SequenceDocuments::get(
     documents.push_back(find(sequence));
     if (!documents.back()) missing.push_back(sequence);
   }
+  hits_ += documents.size() - missing.size();
   if (missing.empty()) co_return documents;
   Known found;
   const auto done = missing.size() <= kShareAtMost

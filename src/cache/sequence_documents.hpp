@@ -33,6 +33,8 @@ class SequenceDocuments {
   void clear();
 
   std::uint64_t reads() const { return reads_; }
+  /// Documents that get() found in memory.
+  std::uint64_t hits() const { return hits_; }
 
  private:
   using Known = std::unordered_map<Sequence, Pointer>;
@@ -57,6 +59,7 @@ class SequenceDocuments {
   bool is_reading_ = false;
   Signal batch_done_;
   std::uint64_t reads_ = 0;
+  std::uint64_t hits_ = 0;
   std::uint64_t clears_ = 0;
 };
 

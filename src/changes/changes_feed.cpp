@@ -306,6 +306,10 @@ Task<Result<ChangesBatch>> ChangesFeed::State::next() {
       continue;
     }
     failures_ = 0;
+    if (outcome->rows.empty())
+      waiter_.nothing_was_found();
+    else
+      waiter_.rows_are_ready();
     if (auto batch = batch_of(*std::move(outcome))) co_return *std::move(batch);
     if (auto batch = due()) co_return *std::move(batch);
   }

@@ -44,6 +44,12 @@ Result<void> FeedWaiter::watch(FeedHub::Interest interest) {
   return {};
 }
 
+void FeedWaiter::rows_are_ready() {
+  if (!woken_at_) return;
+  hub_.statistics_.delays.add(hub_.environment_.now() - *woken_at_);
+  woken_at_.reset();
+}
+
 void FeedWaiter::watch_any_stable(bool wanted) {
   if (wanted == wants_any_stable_) return;
   wants_any_stable_ = wanted;
@@ -79,16 +85,19 @@ void FeedHub::enter(Link& link, const ChannelId& id) {
   link.next = channel.first;
   if (channel.first != nullptr) channel.first->previous = &link;
   channel.first = &link;
+  ++channel.feeds;
 }
 
 void FeedHub::remove(Link& link) {
   if (link.next != nullptr) link.next->previous = link.previous;
   (link.previous != nullptr ? link.previous->next : link.channel->first) = link.next;
+  --link.channel->feeds;
   if (link.channel->first == nullptr) channels_.erase(channels_.find(*link.channel->id));
 }
 
 void FeedHub::wake(FeedWaiter& waiter) {
   ++statistics_.wake_ups;
+  if (!waiter.woken_at_) waiter.woken_at_ = environment_.now();
   waiter.signal_.raise();
 }
 
@@ -220,6 +229,11 @@ void FeedHub::compare(const ChannelId& id, std::uint64_t counter) {
   // At the first look nobody knows what came since its feeds began to wait.
   if (is_known && !is_expected) ++statistics_.found_by_poll;
   for (Link* link = channel.first; link != nullptr; link = link->next) wake(*link->waiter);
+}
+
+std::size_t FeedHub::feeds_of(const ChannelId& channel) const {
+  const auto found = channels_.find(channel);
+  return found == channels_.end() ? 0 : found->second.feeds;
 }
 
 FeedHub::Statistics FeedHub::statistics() const {

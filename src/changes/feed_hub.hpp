@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/duration_histogram.hpp"
 #include "base/result.hpp"
 #include "base/signal.hpp"
 #include "base/task_scope.hpp"
@@ -54,6 +55,7 @@ class FeedHub final : public ChangeListener {
     std::uint64_t polls = 0;
     std::uint64_t failed_polls = 0;
     std::uint64_t found_by_poll = 0;  ///< channels whose change nobody announced
+    DurationHistogram delays;         ///< from a wake-up to the rows that it brought
   };
 
   FeedHub(Environment& environment, Settings settings);
@@ -81,6 +83,8 @@ class FeedHub final : public ChangeListener {
   Sequence stable() const { return stable_; }
   RowCache& rows() { return rows_; }
   Statistics statistics() const;
+  /// Feeds that wait for a channel of documents.
+  std::size_t feeds_of(const ChannelId& channel) const;
 
  private:
   friend class FeedWaiter;
@@ -88,6 +92,7 @@ class FeedHub final : public ChangeListener {
   struct Channel {
     const ChannelId* id = nullptr;
     Link* first = nullptr;
+    std::size_t feeds = 0;
     std::optional<std::uint64_t> counter;  // at the last poll
     std::uint64_t announced = 0;           // changes since, each of which raised it once
     bool is_doubtful = false;  // the last poll took its rise for what had been announced
@@ -151,6 +156,10 @@ class FeedWaiter {
   void watch_any_stable(bool wanted);
   /// Raised by every wake-up, and when the hub stops.
   Signal& signal() { return signal_; }
+  /// The feed hands rows on: notes how long ago it was woken.
+  void rows_are_ready();
+  /// The feed has looked and found nothing: the next wake-up counts.
+  void nothing_was_found() { woken_at_.reset(); }
 
  private:
   friend class FeedHub;
@@ -158,6 +167,7 @@ class FeedWaiter {
 
   FeedHub& hub_;
   Signal signal_;
+  std::optional<TimePoint> woken_at_;  // the first time since the feed last had rows or found none
   FeedHub::Interest interest_;
   std::vector<FeedHub::Link> links_;
   std::size_t index_ = SIZE_MAX;  // in the hub's list; SIZE_MAX: not registered

@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include <numeric>
+
 #include "changes/changes_fixture.hpp"
 
 namespace headgate {
@@ -91,6 +93,29 @@ TEST_F(FeedHubTest, OnlyFeedsOfTheChannelsAreWoken) {
   EXPECT_EQ(hub_.statistics().wake_ups - before, 2u);
   EXPECT_EQ(news.rows.size(), 1u);
   EXPECT_EQ(star.rows.size(), 1u);
+}
+
+TEST_F(FeedHubTest, FeedsAreCountedByChannelAndTheirDelaysOnce) {
+  put_in("a", "news");
+  freeze_stable();
+  const auto delays = [this] {
+    const auto& counts = hub_.statistics().delays.counts;
+    return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+  };
+  const ChannelId news = ChannelId::of_documents("news");
+  follow(options(FeedKind::continuous, "2", {"news"}));
+  follow(options(FeedKind::continuous, "2", {"news", "sport"}));
+  settle(milliseconds(300));
+  EXPECT_EQ(hub_.feeds_of(news), 2u);
+  EXPECT_EQ(hub_.feeds_of(ChannelId::of_documents("sport")), 1u);
+  EXPECT_EQ(hub_.feeds_of(ChannelId::of_documents("none")), 0u);
+  EXPECT_EQ(delays(), 0u) << "nobody was woken";
+  put_in("b", "news");
+  env_.run_ready();
+  EXPECT_EQ(delays(), 2u) << "one for each feed, however often it was woken";
+  hub_.channels_changed({news});
+  env_.run_ready();
+  EXPECT_EQ(delays(), 2u) << "woken in vain";
 }
 
 // R15c

@@ -17,9 +17,13 @@ std::size_t RowCache::Hash::operator()(const Key& key) const noexcept {
 }
 
 RowCache::Row RowCache::find(const Key& key) {
-  if (const auto it = young_.find(key); it != young_.end()) return it->second;
+  if (const auto it = young_.find(key); it != young_.end()) {
+    ++hits_;
+    return it->second;
+  }
   const auto it = old_.find(key);
   if (it == old_.end()) return nullptr;
+  ++hits_;
   Row row = it->second;
   keep(key, row);
   return row;

@@ -52,6 +52,8 @@ class RowCache {
 
   std::size_t bytes() const { return young_bytes_ + old_bytes_; }
   std::uint64_t made() const { return made_; }
+  /// Rows that find() had.
+  std::uint64_t hits() const { return hits_; }
 
  private:
   struct Hash {
@@ -69,6 +71,7 @@ class RowCache {
   std::size_t old_bytes_ = 0;
   std::unordered_set<Key, Hash> claims_;
   std::uint64_t made_ = 0;
+  std::uint64_t hits_ = 0;
   Signal filled_;
 };
 

@@ -13,6 +13,7 @@
 #include "database/all_docs.hpp"
 #include "database/base_repair.hpp"
 #include "database/catalog.hpp"
+#include "database/channel_tally.hpp"
 #include "database/database_context.hpp"
 #include "database/document_purger.hpp"
 #include "database/document_reader.hpp"
@@ -89,6 +90,10 @@ class Database {
   AllDocsCursor all_docs(std::shared_ptr<const Principal> reader, AllDocsQuery query);
   /// Documents that are not deleted. Reads all of them: for admins.
   Task<Result<std::uint64_t>> count_documents();
+  /// How many documents each channel has, of the first `documents_most`: for admins.
+  Task<Result<ChannelTally>> tally_channels(std::uint64_t documents_most) {
+    return headgate::tally_channels(context_, documents_most);
+  }
 
   /// The largest sequence handed out (`update_seq`).
   Sequence highest() const { return allocator_.highest(); }
@@ -100,6 +105,10 @@ class Database {
   const std::optional<Error>& failure() const { return allocator_.failure(); }
 
   CacheWriter::Statistics cache_writer_statistics() const;
+  /// Empty while the cache writer does not run here.
+  std::vector<CacheRepair> recent_repairs() const {
+    return cache_writer_ ? cache_writer_->recent_repairs() : std::vector<CacheRepair>();
+  }
   FrontEndCacheWriter::Statistics front_end_statistics() const { return front_end_.statistics(); }
 
  private:

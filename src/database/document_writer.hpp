@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/duration_histogram.hpp"
 #include "base/result.hpp"
 #include "base/task.hpp"
 #include "base/types.hpp"
@@ -69,6 +70,8 @@ class DocumentWriter {
     std::uint64_t rejected = 0;     ///< by the sync function
     std::uint64_t unknown = 0;      ///< items whose outcome stayed unknown
     std::uint64_t unfinished = 0;   ///< stored, cache work left to the cache writer
+    /// Runs of the sync function, one for a round of a bulk, waiting for a worker included.
+    DurationHistogram sync_function;
   };
 
   explicit DocumentWriter(DatabaseContext& context) : context_(context) {}

@@ -77,7 +77,8 @@ Task<Result<void>> ExpirySweeper::expire(DocId id) {
         code == Errc::timeout_unknown_outcome)
       co_return answer.error();
     log(LogLevel::warning, "expiry.refused",
-        {{"document", id.text()}, {"context", std::string(answer.error().context)}});
+        {user_data("document", id.text()),
+         user_data("context", std::string(answer.error().context))});
   }
   ++expired_;
   co_return Result<void>();

@@ -287,10 +287,13 @@ void WriteBatch::leave_out_unchanged(Round& round) {
 
 Task<std::vector<Result<SyncOutput>>> WriteBatch::judge(std::vector<SyncInput> inputs) {
   if (sync_function_->runs_inline()) co_return run_all(*sync_function_, inputs);
-  co_return co_await context_.environment.run_blocking(
+  const TimePoint begin = context_.environment.now();
+  auto outputs = co_await context_.environment.run_blocking(
       [function = sync_function_, inputs = std::move(inputs)] {
         return run_all(*function, inputs);
       });
+  statistics_.sync_function.add(context_.environment.now() - begin);
+  co_return outputs;
 }
 
 void WriteBatch::retry(Pending& pending, Error why) {

@@ -91,6 +91,7 @@ FrontEnd::FrontEnd(AsioEnvironment& environment, const NodeBuckets& buckets,
                 .uuid = {},
                 .metrics_text = std::move(metrics_text),
                 .max_requests = config.max_requests,
+                .slow_request = config.slow_request,
                 .durability = offer_of(buckets),
                 .takes_writes = config.node.takes_writes,
                 .serves_feeds = config.node.serves_feeds} {

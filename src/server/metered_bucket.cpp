@@ -40,13 +40,6 @@ ReadKind read_kind_of(KeyKind kind) {
 
 }  // namespace
 
-void DurationHistogram::add(std::chrono::nanoseconds duration) {
-  const double seconds = std::chrono::duration<double>(duration).count();
-  const auto bound = std::ranges::lower_bound(kBoundsSeconds, seconds);
-  ++counts[static_cast<std::size_t>(bound - kBoundsSeconds.begin())];
-  sum_seconds += seconds;
-}
-
 Task<std::vector<Reply>> MeteredBucket::pipeline(std::vector<Operation> operations,
                                                  Deadline deadline) {
   for (const Operation& operation : operations)

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 
+#include "base/duration_histogram.hpp"
 #include "bucket/bucket.hpp"
 
 namespace headgate {
@@ -12,16 +12,6 @@ namespace headgate {
 /// The steps of a document's write at the bucket, in their order.
 enum class WriteStage : std::uint8_t { document, cache_blocks, sequence_document };
 inline constexpr std::size_t kWriteStages = 3;
-
-/// How long things took, in steps of a factor of about two and a half.
-struct DurationHistogram {
-  static constexpr std::array<double, 12> kBoundsSeconds = {
-      0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5};
-  std::array<std::uint64_t, kBoundsSeconds.size() + 1> counts{};  ///< the last: beyond the bounds
-  double sum_seconds = 0;
-
-  void add(std::chrono::nanoseconds duration);
-};
 
 /// What reads at the bucket are for, by the kind of their key.
 enum class ReadKind : std::uint8_t { document, principal, cache, other };

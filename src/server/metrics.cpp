@@ -7,6 +7,9 @@
 #include <initializer_list>
 #include <vector>
 
+#include "access/script_engine.hpp"
+#include "server/command_line.hpp"
+
 namespace headgate {
 
 namespace {
@@ -151,6 +154,75 @@ void add_databases(Page& page, DatabaseDirectory& databases) {
   }
 }
 
+void add(DurationHistogram& into, const DurationHistogram& more) {
+  for (std::size_t i = 0; i < into.counts.size(); ++i) into.counts[i] += more.counts[i];
+  into.sum_seconds += more.sum_seconds;
+}
+
+/// What would be too much for each database apart.
+void add_durations(Page& page, const FrontEnd& front_end, DatabaseDirectory& databases) {
+  DurationHistogram delays;
+  DurationHistogram sync_function;
+  for (const auto& [database, hub] : databases.running()) {
+    add(delays, hub.statistics().delays);
+    add(sync_function, database.writer().statistics().sync_function);
+  }
+  page.histogram("feed_delay_seconds", "From the wake-up of a waiting feed to its rows")
+      .add(delays, {});
+  page.histogram("sync_function_seconds",
+                 "Runs of sync functions in JavaScript, waiting for a worker included")
+      .add(sync_function, {});
+  Family& requests =
+      page.histogram("http_request_seconds", "Requests by kind, waiting feeds left out");
+  for (std::size_t kind = 0; kind < kRequestKinds; ++kind)
+    requests.add(front_end.api_statistics().durations[kind],
+                 {{"kind", std::string(to_string(static_cast<RequestKind>(kind)))}});
+}
+
+void add_caches(Page& page, DatabaseDirectory& databases) {
+  Family& lookups =
+      page.counter("cache_lookups_total", "What feeds looked for in this node's memory, by result");
+  const auto add_pair = [&](const std::string& name, const char* what, std::uint64_t hits,
+                            std::uint64_t misses) {
+    lookups.add(hits, {{"database", name}, {"what", what}, {"result", "hit"}})
+        .add(misses, {{"database", name}, {"what", what}, {"result", "miss"}});
+  };
+  for (const auto& [database, hub] : databases.running()) {
+    const auto reader = database.cache_reader().statistics();
+    add_pair(database.name(), "channel", reader.channel_hits, reader.channel_misses);
+    add_pair(database.name(), "sequence_document", reader.document_hits, reader.document_reads);
+    add_pair(database.name(), "row", hub.rows().hits(), hub.rows().made());
+  }
+}
+
+void add_writes(Page& page, DatabaseDirectory& databases) {
+  Family& writes = page.counter("document_writes_total", "Writes of documents, by outcome");
+  for (const auto& [database, hub] : databases.running()) {
+    const auto& statistics = database.writer().statistics();
+    const std::string& name = database.name();
+    writes.add(statistics.writes, {{"database", name}, {"outcome", "stored"}})
+        .add(statistics.rejected, {{"database", name}, {"outcome", "refused"}})
+        .add(statistics.unknown, {{"database", name}, {"outcome", "unknown"}});
+  }
+}
+
+void add_scripts(Page& page) {
+  const ScriptCounters scripts = script_counters();
+  page.counter("sync_function_runs_total", "Runs of sync functions in JavaScript")
+      .add(scripts.runs);
+  page.counter("sync_function_stopped_total", "Runs stopped at a limit, by limit")
+      .add(scripts.timeouts, {{"limit", "time"}})
+      .add(scripts.out_of_memory, {{"limit", "memory"}});
+  page.counter("script_runtimes_total", "Script runtimes started").add(scripts.runtimes_started);
+}
+
+/// `store` may be null.
+void add_queues(Page& page, const WorkerPool& workers, const RocksStore* store) {
+  Family& depth = page.gauge("queue_depth", "What waits, by queue");
+  depth.add(workers.queued(), {{"queue", "workers"}});
+  if (store) depth.add(store->statistics().queue_operations, {{"queue", "store_writes"}});
+}
+
 void add_store(Page& page, const RocksStore& store) {
   const RocksStatistics statistics = store.statistics();
   page.counter("store_fsyncs_total", "Syncs of the store's log").add(statistics.wal_syncs);
@@ -159,8 +231,12 @@ void add_store(Page& page, const RocksStore& store) {
   page.counter("store_log_bytes_total", "Bytes written to the log").add(statistics.wal_bytes);
   page.counter("store_cold_reads_total", "Reads that went to a worker").add(statistics.cold_reads);
   page.counter("store_overloads_total", "Calls refused by a full queue").add(statistics.overloads);
-  page.gauge("queue_depth", "What waits, by queue")
-      .add(statistics.queue_operations, {{"queue", "store_writes"}});
+  page.gauge("store_bytes", "Bytes of the store, by place")
+      .add(statistics.table_bytes, {{"place", "files"}})
+      .add(statistics.memtable_bytes, {{"place", "memtables"}})
+      .add(statistics.cached_bytes, {{"place", "block_cache"}});
+  page.gauge("store_awaiting_compaction_bytes", "Bytes that compactions will rewrite")
+      .add(statistics.awaiting_compaction_bytes);
   page.gauge("store_databases_being_dropped", "Deleted databases whose data is being removed")
       .add(statistics.databases_being_dropped);
 }
@@ -209,8 +285,13 @@ void add_buckets(Page& page, const MeteredBucket& base, const MeteredBucket& cac
 
 std::string metrics_text(FrontEnd& front_end, const WorkerPool& workers) {
   Page page;
+  page.gauge("build_info", "The program's version").add(1, {{"version", std::string(kVersion)}});
   add_databases(page, front_end.databases());
-  page.gauge("queue_depth", "What waits, by queue").add(workers.queued(), {{"queue", "workers"}});
+  add_writes(page, front_end.databases());
+  add_caches(page, front_end.databases());
+  add_durations(page, front_end, front_end.databases());
+  add_scripts(page);
+  add_queues(page, workers, front_end.buckets().store());
   if (const RocksStore* store = front_end.buckets().store()) add_store(page, *store);
   add_http(page, front_end);
   if (const ClusterMember* member = front_end.member())

@@ -128,6 +128,7 @@ class Node {
 int serve(ServerConfig config, const FrontEndHooks& hooks) {
   SignalWatch::block_signals();
   set_log_level(config.log_level);
+  hide_user_data(config.hides_user_data);
   keep_to_descriptor_limit(config);
   if (!config.uses_rocksdb()) return Node(config, hooks, nullptr).run();
   if (const std::string lack = lack_of_room(config.data); !lack.empty()) return fail(lack);

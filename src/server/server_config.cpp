@@ -68,6 +68,15 @@ Result<void> read_log_level(const Value& value, LogLevel& into) {
   return {};
 }
 
+constexpr std::uint64_t kSlowMillisecondsMax = 3'600'000;
+
+Result<void> read_slow(const Value& value, ServerConfig& config) {
+  std::uint64_t number = 0;
+  HG_CHECK(read_number(value, 0, kSlowMillisecondsMax, number));
+  config.slow_request = std::chrono::milliseconds(number);
+  return {};
+}
+
 AdminLogin& login_of(ServerConfig& config) {
   if (!config.admin_login) config.admin_login.emplace();
   return *config.admin_login;
@@ -123,6 +132,9 @@ using Config = ServerConfig;
 constexpr Setting kSettings[] = {
     {"", "data", [](const Value& v, Config& c) { return read_text(v, c.data); }},
     {"", "log_level", [](const Value& v, Config& c) { return read_log_level(v, c.log_level); }},
+    {"log", "hide_user_data",
+     [](const Value& v, Config& c) { return read_bool(v, c.hides_user_data); }},
+    {"log", "slow_request_ms", [](const Value& v, Config& c) { return read_slow(v, c); }},
     {"", "worker_threads",
      [](const Value& v, Config& c) { return read_number(v, 1, 256, c.worker_threads); }},
     {"public", "address",
@@ -357,14 +369,6 @@ Result<void> ServerConfig::check() const {
                              "and admin.password must be set in the configuration file",
                              admin_port.address)};
   return {};
-}
-
-Result<LogLevel> parse_log_level(std::string_view name) {
-  if (name == "debug") return LogLevel::debug;
-  if (name == "info") return LogLevel::info;
-  if (name == "warning") return LogLevel::warning;
-  if (name == "error") return LogLevel::error;
-  return Error{Errc::invalid_argument, "must be one of debug, info, warning, error"};
 }
 
 bool is_loopback_address(std::string_view address) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -51,6 +52,8 @@ struct NodeConfig {
 struct ServerConfig {
   std::string data = "headgate-data";
   LogLevel log_level = LogLevel::info;
+  bool hides_user_data = false;                  ///< in the log
+  std::chrono::milliseconds slow_request{1000};  ///< logged beyond it; 0: none
   ListenConfig public_port{"0.0.0.0", 4984};
   ListenConfig admin_port{"127.0.0.1", 4985};
   std::optional<AdminLogin> admin_login;  ///< required unless the admin port is on loopback
@@ -75,8 +78,6 @@ struct ServerConfig {
   Result<void> check() const;
 };
 
-/// "debug", "info", "warning", "error". Errors: invalid_argument.
-Result<LogLevel> parse_log_level(std::string_view name);
 /// True for numeric addresses that only this machine reaches.
 bool is_loopback_address(std::string_view address);
 

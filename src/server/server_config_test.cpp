@@ -21,12 +21,15 @@ TEST(ServerConfig, ReadsWhatIsNamedAndKeepsTheRest) {
   ServerConfig config;
   ASSERT_TRUE(
       config.read_toml("data = \"d\"\nlog_level = \"debug\"\n[admin]\nport = 1\n"
-                       "user = \"root\"\npassword = \"letmein\"\n[public]\n"
+                       "user = \"root\"\npassword = \"letmein\"\n[log]\nslow_request_ms = 0\n"
+                       "hide_user_data = true\n[public]\n"
                        "address = \"::1\"\n[limits]\nrequests = 5\nbody_mb = 64\n[store]\n"
                        "block_cache_mb = 16\n",
                        "f"));
   EXPECT_EQ(config.data, "d");
   EXPECT_EQ(config.log_level, LogLevel::debug);
+  EXPECT_TRUE(config.hides_user_data);
+  EXPECT_EQ(config.slow_request.count(), 0);
   EXPECT_EQ(config.admin_port.port, 1);
   EXPECT_EQ(config.admin_port.address, "127.0.0.1");
   EXPECT_EQ(config.admin_login->user, "root");
@@ -52,6 +55,8 @@ TEST(ServerConfig, NamesFileLineAndKeyOfAMistake) {
             "headgate.toml:2: limits.body_mb: must be a whole number from 64 to 1048576");
   EXPECT_THAT(refusal("data = 5\n"), HasSubstr("headgate.toml:1: data: "));
   EXPECT_THAT(refusal("log_level = \"loud\"\n"), HasSubstr("headgate.toml:1: log_level: "));
+  EXPECT_THAT(refusal("[log]\nslow_request_ms = 3600001\n"), HasSubstr("log.slow_request_ms: "));
+  EXPECT_THAT(refusal("[log]\nhide_user_data = 1\n"), HasSubstr("must be true or false"));
   EXPECT_THAT(refusal("data = \"a\"\ndata = \"b\"\n"), HasSubstr("headgate.toml:2: "));
 }
 

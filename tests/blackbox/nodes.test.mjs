@@ -54,6 +54,31 @@ test('databases, their configuration and their end are known to all nodes', asyn
   }, 5_000);
 });
 
+test('each node tells how the databases are, and one of them writes the cache', async () => {
+  const [a, b] = nodes.servers;
+  await a.createDatabase('told');
+  await b.write('told', [{ _id: 'x', channels: ['red', 'blue'] }, { _id: 'y', channels: ['red'] }]);
+  const statuses = () => Promise.all(nodes.servers.map(async (server) => {
+    const status = expectStatus(await server.admin('GET', '/_status'), 200);
+    assert.equal(status.is_cluster, true);
+    return status.databases.find(({ name }) => name === 'told');
+  }));
+  await waitFor('one has the role, and all know what is stable', async () => {
+    // A node that serves no feed of it looks at the stable record when it is asked for one.
+    await Promise.all(nodes.servers.map((server) => server.changes('told')));
+    const told = await statuses();
+    return told.filter((status) => status?.is_cache_writer_here).length === 1 &&
+      told.every(({ stable }) => stable > 1 && stable === told[0].stable);
+  });
+  for (const server of nodes.servers) {
+    const { channels } = expectStatus(await server.admin('GET', '/told/_channels'), 200);
+    assert.deepEqual(channels.map(({ counter, ...rest }) => ({ ...rest, hasChanged: counter > 0 })), [
+      { channel: 'red', documents: 2, left: 0, feeds: 0, hasChanged: true },
+      { channel: 'blue', documents: 1, left: 0, feeds: 0, hasChanged: true },
+    ]);
+  }
+});
+
 test('a document that one node purges leaves the feeds of all', async () => {
   const [a, b, c] = nodes.servers;
   await a.createDatabase('purged');

@@ -94,7 +94,7 @@ channels by region. ${kUsers.map(({ name, channels }) => `${name} sees ${channel
     .join(', ')}. Try:
 `);
     for (const { text, remark = '' } of commands(server)) console.log(`  ${text}${remark}`);
-    console.log('\nCtrl-C stops it.');
+    console.log(`\nThe console: ${server.adminUrl}/_console/\nCtrl-C stops it.`);
     if (values.check) check(server);
     if (values.check) stopping ??= server.stop();
     const { code, signal } = await server.exit;

@@ -41,6 +41,23 @@ std::vector<HistoryStart> RocksStore::histories() const {
   return engine_->histories;
 }
 
+namespace {
+
+/// What RocksDB itself counts, over all column families.
+void add_sizes(const RocksEngine& engine, RocksStatistics& statistics) {
+  using Properties = rocksdb::DB::Properties;
+  const auto open = engine.hold_open();
+  if (!open.owns_lock()) return;
+  engine.db->GetAggregatedIntProperty(Properties::kTotalSstFilesSize, &statistics.table_bytes);
+  engine.db->GetAggregatedIntProperty(Properties::kCurSizeAllMemTables, &statistics.memtable_bytes);
+  engine.db->GetAggregatedIntProperty(Properties::kEstimatePendingCompactionBytes,
+                                      &statistics.awaiting_compaction_bytes);
+  // One cache for all families: the sum would count it once for each.
+  engine.db->GetIntProperty(engine.feed, Properties::kBlockCacheUsage, &statistics.cached_bytes);
+}
+
+}  // namespace
+
 RocksStatistics RocksStore::statistics() const {
   RocksStatistics statistics;
   statistics.feed_syncs = threads_->syncer.syncs();
@@ -48,6 +65,7 @@ RocksStatistics RocksStore::statistics() const {
   threads_->committer.add_statistics(statistics);
   statistics.cold_reads = threads_->cold_reads;
   statistics.databases_being_dropped = engine_->dropped.size();
+  add_sizes(*engine_, statistics);
   return statistics;
 }
 

@@ -42,6 +42,11 @@ struct RocksStatistics {
   std::size_t queue_operations = 0;  ///< waiting now
   std::size_t queue_operations_high = 0;
   std::size_t databases_being_dropped = 0;
+  // Bytes now; 0 while the store is being reopened.
+  std::uint64_t table_bytes = 0;                ///< of the files that hold the data
+  std::uint64_t memtable_bytes = 0;             ///< written, not yet in files
+  std::uint64_t cached_bytes = 0;               ///< of the files, kept in memory
+  std::uint64_t awaiting_compaction_bytes = 0;  ///< that compactions will rewrite
 };
 
 /// The embedded store: one RocksDB for both buckets, opened once per process. One partition. Safe
