@@ -188,9 +188,11 @@ Task<Result<void>> FeedHub::poll_once(ChangesSource& source) {
     polled_epoch_ = pass.record->epoch;
     wake_all();
   }
-  if (pass.stable > stable_) {
-    stable_advanced(pass.stable, {});
-    // No counter tells whoever follows "*" here of what other nodes wrote.
+  if (pass.stable > stable_) stable_advanced(pass.stable, {});
+  if (pass.stable > polled_stable_) {
+    polled_stable_ = pass.stable;
+    // No counter tells whoever follows "*" here of what other nodes wrote. That stable was
+    // announced tells only those that wait for it.
     if (!has_star_channel_) wake_early(ChannelId::star());
   }
   std::vector<ChannelId> ids = next_polled();

@@ -124,6 +124,7 @@ class FeedHub final : public ChangeListener {
   std::vector<FeedWaiter*> waiters_;
   std::size_t any_stable_ = 0;  // waiters that want to know of every advance
   Sequence stable_;
+  Sequence polled_stable_;  // at the last poll
   bool has_star_channel_ = true;
   std::vector<HistoryId> polled_histories_;
   Epoch polled_epoch_;
