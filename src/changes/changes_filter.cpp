@@ -116,7 +116,8 @@ Task<Result<void>> ChangesFilter::drop_unfounded(std::shared_ptr<const Principal
     // can be read all the same a later row shows it.
     const bool is_readable =
         envelope->sequence <= stable && reader->access.can_read(envelope->current_channels());
-    return is_readable || !may_have(*reader, *envelope, *change.held);
+    return is_readable ||
+           !(change.held->may_be_shown || may_have(*reader, *envelope, *change.held));
   });
   co_return Result<void>();
 }

@@ -236,7 +236,10 @@ std::vector<SequenceId> FeedPasses::commit(const Selection& selection) {
   for (const PickedChange& picked : selection.picked) {
     const Change& change = picked.change;
     position_.send(change.sequence());
-    if (change.sequence() > settled && !change.is_candidate())
+    // What shows the document all the same has to come again.
+    if (change.is_candidate())
+      sent_.erase(change.entry().doc_id.text());
+    else if (change.sequence() > settled)
       sent_[change.entry().doc_id.text()] = {change.sequence(), picked.is_removed};
     ids.push_back(position_.id_of(change.place, settled));
   }

@@ -45,9 +45,10 @@ void add_old(const ChannelPlan& plan, const ChannelPlan::Read& read, const Chann
   const CacheEntry& write = entry.document->entry;
   Change change{ChangesPlace::backfill(read.backfill, entry.sequence), entry.document};
   const bool is_under_way = read.since != Sequence();
-  const bool is_gone = !is_under_way && (entry.is_removal || write.is_deleted());
-  if (read.is_revocation || (is_gone && entry.sequence > read.told_to))
-    change.held = Change::Held{read.channel, read.told_to, read.is_revocation};
+  const bool is_gone = entry.is_removal || write.is_deleted();
+  const bool may_be_shown = is_gone && is_under_way && !read.is_revocation;
+  if (read.is_revocation || may_be_shown || (is_gone && entry.sequence > read.told_to))
+    change.held = Change::Held{read.channel, read.told_to, read.is_revocation, may_be_shown};
   const bool is_left_out =
       read.is_revocation
           ? entry.sequence == read.backfill || is_seen_otherwise(write, plan, read.channel)

@@ -18,6 +18,7 @@ struct Change {
     ChannelId channel;
     Sequence told_to;            ///< see ChannelPlan::Read
     bool is_revocation = false;  ///< the channel is lost; otherwise a removal from it
+    bool may_be_shown = false;   ///< an earlier page of the backfill may have shown the document
   };
   /// Absent: a change like any other. Present: a candidate, to be told only if the reader may have
   /// the document and cannot read it any more, which its entry does not tell.
