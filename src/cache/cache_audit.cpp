@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/buggify.hpp"
 #include "base/log.hpp"
@@ -156,6 +157,9 @@ bool CacheAudit::is_settled_to_heads() const {
 }
 
 Task<Result<bool>> CacheAudit::try_finish() {
+  // Who lost the race for a document has not told what blocks lack of it: the newer version's
+  // judgement does, as long as they are searched (C1).
+  if (std::exchange(context_.has_resequenced, false)) heads_.reset();
   if (!heads_) {
     HG_CO_TRY(heads_, co_await context_.feed->heads(context_.deadline()));
   }
