@@ -259,13 +259,14 @@ Task<Result<void>> EntryRepair::search_blocks(EntryPlace place, const KnownDocum
   BlockSearch& blocks = *context_.blocks;
   const Sequence stable = context_.accounting.stable();
   const FeedRecord record = pending.record;
+  // At or below the floor nothing was lost, and nothing is searched.
   const auto is_in_doubt = [&](Sequence sequence) {
     return sequence > context_.checked_to() && sequence <= stable;
   };
   const auto is_of_another_epoch = [&](Sequence sequence) {
     const auto document = documents.find(sequence);
-    return document != documents.end() && document->second->epoch != context_.d.allocator.epoch() &&
-           HG_RULE("R7 block");
+    return sequence > context_.checked_to() && document != documents.end() &&
+           document->second->epoch != context_.d.allocator.epoch() && HG_RULE("R7 block");
   };
   if (is_settled && is_in_doubt(record.entry.sequence)) {
     HG_CO_TRY(const bool is_found,
