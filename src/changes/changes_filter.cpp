@@ -114,8 +114,8 @@ Task<Result<void>> ChangesFilter::drop_unfounded(std::shared_ptr<const Principal
     if (!envelope) return true;
     // What was written since may have taken rights that the reader had when the pass began; if it
     // can be read all the same a later row shows it.
-    const bool is_readable =
-        envelope->sequence <= stable && reader->access.can_read(envelope->current_channels());
+    const bool is_readable = !envelope->tree.is_deleted() && envelope->sequence <= stable &&
+                             reader->access.can_read(envelope->current_channels());
     return is_readable ||
            !(change.held->may_be_shown || may_have(*reader, *envelope, *change.held));
   });

@@ -126,6 +126,17 @@ TEST_F(GrantTest, BackfillTellsOfRemovalsToWhoHadTheChannelBefore) {
   EXPECT_THAT(changes_of("alice", "6"), ElementsAre("here@9:5"));
 }
 
+// Whoever holds `*` can read what is in no channel, but not what is deleted.
+TEST_F(GrantTest, BackfillOfStarTellsOfDeletionsToWhoHadItBefore) {
+  put_user("alice", {"*"});                       // 2
+  const std::string gone = put_ok("gone", "{}");  // 3
+  put_user("alice", {});                          // 4
+  remove("gone", gone);                           // 5
+  put_user("alice", {"*"});                       // 6
+  settle();
+  EXPECT_THAT(changes_of("alice", "3"), ElementsAre("gone@6:5"));
+}
+
 // The channel was readable all the time, but not by the grant by which it is now.
 TEST_F(GrantTest, BackfillOfAGrantThatTookOverFromAnother) {
   ASSERT_TRUE(put_role("r", {"c"}));             // 2

@@ -74,9 +74,9 @@ struct Newest {
 };
 
 // Keeps of each document its newest change, at the first of its places. Whoever is sent a change of
-// a document needs no candidate of it, but for a revocation if the change does not show it: that it
-// left another channel may have been told before. Of several candidates each may be the one that
-// counts.
+// a document needs no candidate of it, unless the change does not show it: then a later removal is
+// told, too, and every revocation, since that it left another channel may have been told before. Of
+// several candidates each may be the one that counts.
 void keep_newest(const ChannelPlan& plan, std::vector<Change>& changes) {
   std::unordered_map<std::string_view, Newest> newest;
   newest.reserve(changes.size());
@@ -89,7 +89,9 @@ void keep_newest(const ChannelPlan& plan, std::vector<Change>& changes) {
   std::erase_if(changes, [&](const Change& change) {
     const auto known = newest.find(change.entry().doc_id.text());
     if (change.is_candidate())
-      return known != newest.end() && (known->second.shows_it || !change.is_revocation());
+      return known != newest.end() &&
+             (known->second.shows_it ||
+              (!change.is_revocation() && known->second.sequence >= change.sequence()));
     if (change.sequence() != known->second.sequence) return true;
     known->second.sequence = kNoSequence;  // later places of the same change are not wanted
     return false;
