@@ -131,7 +131,7 @@ Task<Result<void>> ChangesFilter::select(std::shared_ptr<const Principal> reader
   for (std::size_t i = 0; i < changes.size(); ++i) {
     const CacheEntry& entry = changes[i].entry();
     const bool is_removal = changes[i].is_revocation() ||
-                            (!is_seen(entry, plan) && !channels_left(entry, plan).empty());
+                            (!is_seen(changes[i], plan) && !channels_left(entry, plan).empty());
     const Result<ShownRevision>& document = documents[i];
     bool is_wanted = is_removal;
     if (document) {

@@ -126,6 +126,23 @@ TEST_F(GrantTest, BackfillTellsOfRemovalsToWhoHadTheChannelBefore) {
   EXPECT_THAT(changes_of("alice", "6"), ElementsAre("here@9:5"));
 }
 
+// A removal is not undone by a channel that is granted after the document has left it, too.
+TEST_F(GrantTest, WhatLeftForAChannelThatIsGrantedTooLate) {
+  put_user("alice", {"c"});                         // 2
+  const std::string one = put_in("doc", "c");       // 3
+  const std::string two = put_in("doc", "d", one);  // 4
+  put_in("doc", "e", two);                          // 5
+  grant("g", "alice", "d");                         // 6
+  settle();
+  for (const char* since : {"0", "3"}) {
+    ChangesOptions asked = all(FeedKind::normal, since);
+    asked.include_docs = true;
+    Follower& follower = get_changes(asked, user("alice"));
+    ASSERT_THAT(follower.names(), ElementsAre("doc@4")) << since;
+    EXPECT_TRUE(JsonView(follower.rows[0].doc).find("_removed")) << since;
+  }
+}
+
 // Whoever holds `*` can read what is in no channel, but not what is deleted.
 TEST_F(GrantTest, BackfillOfStarTellsOfDeletionsToWhoHadItBefore) {
   put_user("alice", {"*"});                       // 2

@@ -183,7 +183,7 @@ bool FeedPasses::was_sent(const Change& change, const ChannelPlan& plan) const {
 PickedChange FeedPasses::pick(const Change& change, const ChannelPlan& plan) const {
   if (change.is_revocation()) return {change, {}, true};
   PickedChange picked{change, channels_left(change.entry(), plan), false};
-  picked.is_removed = !picked.left.empty() && !is_seen(change.entry(), plan);
+  picked.is_removed = !picked.left.empty() && !is_seen(change, plan);
   return picked;
 }
 

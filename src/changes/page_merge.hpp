@@ -23,6 +23,9 @@ struct Change {
   /// Absent: a change like any other. Present: a candidate, to be told only if the reader may have
   /// the document and cannot read it any more, which its entry does not tell.
   std::optional<Held> held = std::nullopt;
+  /// Channels of its entry that the document has left since, which a backfill leaves out: by them
+  /// it is not seen any more.
+  std::vector<ChannelId> left_since = {};
 
   bool is_candidate() const { return held.has_value(); }
   bool is_revocation() const { return held && held->is_revocation; }
@@ -48,6 +51,6 @@ MergedPages merge_pages(const ChannelPlan& plan, const std::vector<ChannelPage>&
 /// The channels that the document left by this change, of those that the reader sees.
 std::vector<ChannelId> channels_left(const CacheEntry& entry, const ChannelPlan& plan);
 /// The reader sees the document by one of its channels after this change.
-bool is_seen(const CacheEntry& entry, const ChannelPlan& plan);
+bool is_seen(const Change& change, const ChannelPlan& plan);
 
 }  // namespace headgate
