@@ -66,8 +66,8 @@ struct CacheWriterContext {
   Accounting shown;
   /// Set where blocks may have lost entries (R13).
   std::unique_ptr<BlockSearch> blocks;
-  /// A document was moved, or was replaced before it could be: what the feed has by then is of the
-  /// audit, too.
+  /// While blocks were searched a document was moved, or was replaced before it could be: what the
+  /// feed has by then is of the audit, too.
   bool has_resequenced = false;
   /// The cache was emptied and is built anew (C6): feed entries up to `rebuilt_to` are entered at
   /// their own numbers, also at or below stable.

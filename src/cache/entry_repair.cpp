@@ -379,7 +379,7 @@ Task<Result<void>> EntryRepair::resequence(EntryPlace place, std::vector<Sequenc
   HG_CO_CHECK(co_await context_.d.repair.resequence(
       key, cas, {.numbers = std::move(unlisted), .is_everything_left = context_.is_rebuilding}));
   ++context_.statistics.resequences;
-  context_.has_resequenced = true;
+  context_.has_resequenced = context_.has_resequenced || context_.blocks != nullptr;
   context_.note_repair(CacheRepair::Kind::resequence, place);
   HG_PROBE("A4 late base write resequenced");
   context_.settle(place);
