@@ -159,6 +159,10 @@ void merge_grants(Grants& into, const Grants& more) {
 }
 
 void add_span(std::vector<GrantSpan>& spans, GrantSpan span) {
+  if (!spans.empty() && spans.back().end == span.start) {
+    spans.back().end = span.end;
+    return;
+  }
   spans.push_back(span);
   if (spans.size() <= kGrantSpansMax) return;
   spans[1].start = spans[0].start;

@@ -85,7 +85,8 @@ Grants regrant(const Grants& before, const std::set<std::string>& names, Sequenc
 
 /// Enters into `history` what `before` held and `after` does not, as ended at `at`.
 void end_grants(GrantHistory& history, const Grants& before, const Grants& after, Sequence at);
-/// Adds a span to those of one name, within kGrantSpansMax.
+/// Adds a span to those of one name, within kGrantSpansMax; one that begins where the newest ends
+/// prolongs it.
 void add_span(std::vector<GrantSpan>& spans, GrantSpan span);
 
 /// What was and is granted of channels, or of roles.

@@ -22,6 +22,8 @@ constexpr milliseconds kLongestRetry{1'000};
 constexpr int kAttempts = 6;
 // How long `request_plus` waits for stable.
 constexpr std::chrono::seconds kRequestPlusMax{30};
+// How long a normal feed waits for stable to reach what was granted just now.
+constexpr std::chrono::seconds kGrantsMax{1};
 constexpr std::uint64_t kNoLimit = UINT64_MAX;
 
 // What another pass may cure.
@@ -59,6 +61,8 @@ class ChangesFeed::State {
   Task<Result<FeedPasses::Selection>> choose();
   Task<Result<Outcome>> pass();
   Task<Result<void>> await_written();
+  Task<Result<bool>> await_stable(Sequence at, Deadline give_up_at);
+  bool waits_for_grants(const Outcome& outcome);
   Task<Result<void>> gather_newest();
   Task<Result<ChangesBatch>> next_newest();
   std::optional<ChangesBatch> batch_of(Outcome outcome);
@@ -83,6 +87,8 @@ class ChangesFeed::State {
   TimePoint look_at_ = kNoDeadline;  // the next look for it
   int failures_ = 0;
 
+  bool has_awaited_grants_ = false;
+  std::optional<Sequence> grants_due_;  // to be stable before the next pass
   bool has_sent_ = false;
   bool was_caught_up_ = false;
   bool is_interrupted_ = false;
@@ -143,20 +149,34 @@ Task<Result<ChangesFeed::State::Outcome>> ChangesFeed::State::pass() {
 // (sync_gateway PR 6326): stable passes it as soon as it is known.
 Task<Result<void>> ChangesFeed::State::await_written() {
   HG_CO_TRY(const Sequence written, co_await source_.read_highest());
+  const Deadline give_up_at = source_.environment().now() + kRequestPlusMax;
+  HG_CO_TRY(const bool is_stable, co_await await_stable(written, give_up_at));
+  if (!is_stable && !is_over())
+    co_return Error{Errc::unavailable, "what was written before is not stable yet"};
+  co_return Result<void>();
+}
+
+// False: it did not come there in time.
+Task<Result<bool>> ChangesFeed::State::await_stable(Sequence at, Deadline give_up_at) {
   HG_CO_CHECK(waiter_.watch(passes_.interest()));
   waiter_.watch_any_stable(true);
   const Environment& environment = source_.environment();
-  const Deadline give_up_at = environment.now() + kRequestPlusMax;
   while (!is_over()) {
     const auto seen = waiter_.signal().count();
     const auto start = co_await source_.cache_reader().start_pass();
-    if (start && start->stable >= written) co_return Result<void>();
-    if (environment.now() >= give_up_at)
-      co_return Error{Errc::unavailable, "what was written before is not stable yet"};
+    if (start && start->stable >= at) co_return true;
+    if (environment.now() >= give_up_at) break;
     const Deadline next_look = environment.now() + source_.settings().poll;
     co_await waiter_.signal().wait_past(seen, std::min(next_look, give_up_at));
   }
-  co_return Result<void>();
+  co_return false;
+}
+
+// A user's first request comes right after what made the user: it is to find the channels. Once: if
+// stable stands still the rest is for another request.
+bool ChangesFeed::State::waits_for_grants(const Outcome& outcome) {
+  if (waits() || outcome.has_more || !passes_.is_deferred()) return false;
+  return !std::exchange(has_awaited_grants_, true);
 }
 
 // --- The newest first ----------------------------------------------------------------------------
@@ -296,6 +316,10 @@ Task<Result<ChangesBatch>> ChangesFeed::State::next() {
       co_await waiter_.signal().wait_past(passes_.wakes_seen(), std::min(next_due(), look_at_));
       continue;
     }
+    if (grants_due_) {
+      const Deadline give_up_at = source_.environment().now() + kGrantsMax;
+      (void)co_await await_stable(*std::exchange(grants_due_, std::nullopt), give_up_at);
+    }
     auto outcome = co_await pass();
     has_more_ = !outcome || outcome->has_more;
     if (!outcome) {
@@ -306,6 +330,10 @@ Task<Result<ChangesBatch>> ChangesFeed::State::next() {
       continue;
     }
     failures_ = 0;
+    if (waits_for_grants(*outcome)) {
+      grants_due_ = passes_.deferred_to();
+      outcome->has_more = has_more_ = true;
+    }
     if (outcome->rows.empty())
       waiter_.nothing_was_found();
     else

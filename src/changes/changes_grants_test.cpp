@@ -167,6 +167,27 @@ TEST_F(GrantTest, BackfillOfAGrantThatTookOverFromAnother) {
   EXPECT_THAT(changes_of("alice", "5"), ElementsAre("gone@7:6", "left@8"));
 }
 
+// A user's first request comes right after what made the user. One that is never stable ends, too.
+TEST_F(GrantTest, ANormalFeedWaitsForWhatWasGrantedJustNow) {
+  put_in("a", "c");  // 2
+  settle();
+  freeze_stable();
+  put_user("alice", {"c"});  // 3
+  Follower& first = follow(all(), user("alice"));
+  Follower& second = follow(all(), user("alice"));
+  settle(milliseconds(500));
+  EXPECT_FALSE(first.has_ended);
+  thaw_stable();
+  settle(milliseconds(300));
+  EXPECT_TRUE(first.has_ended && second.has_ended);
+  EXPECT_THAT(first.names(), ElementsAre("a@3:2"));
+  freeze_stable();
+  put_user("bob", {"c"});  // 4
+  Follower& early = get_changes(all(), user("bob"));
+  EXPECT_TRUE(early.has_ended);
+  EXPECT_THAT(early.rows, IsEmpty());
+}
+
 // CBG-1246: a limit through a backfill goes on where it was.
 TEST_F(GrantTest, BackfillInPages) {
   put_user("alice", {"news"});

@@ -84,7 +84,7 @@ TEST(ChannelPlan, GrantsAreBackfilledDeferredOrOld) {
                                           {channel("new"), Sequence(15)},
                                           {channel("old"), Sequence(10)}};
   const ChannelPlan plan = plan_channels(channels, at("10"), Sequence(20));
-  EXPECT_TRUE(plan.is_deferred);
+  EXPECT_TRUE(plan.is_deferred());
   ASSERT_EQ(plan.reads.size(), 3u);
   EXPECT_EQ(plan.reads[0].since, Sequence(10));
   EXPECT_EQ(plan.reads[1].since, Sequence(0));

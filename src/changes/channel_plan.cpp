@@ -79,7 +79,8 @@ void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
   for (const auto& [channel, lost_at, had_until] : lost) {
     if (lost_at <= position.safe()) continue;
     if (lost_at > stable) {
-      plan.is_deferred = plan.is_held = true;
+      plan.defer(lost_at);
+      plan.is_held = true;
       continue;
     }
     const bool is_under_way = position.trigger() == lost_at;
@@ -98,7 +99,7 @@ ChannelPlan plan_channels(const std::vector<FeedChannel>& channels, const Change
   ChannelPlan plan;
   for (const auto& [channel, granted_at, had_until] : channels) {
     if (granted_at > stable) {
-      plan.is_deferred = true;
+      plan.defer(granted_at);
       continue;
     }
     plan.visible.push_back(channel);

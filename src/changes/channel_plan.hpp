@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,12 +47,14 @@ struct ChannelPlan {
   /// The channels by which a document is seen on this pass, ascending.
   std::vector<ChannelId> visible;
   bool sees_all = false;  ///< "*" is one of them
-  /// A grant lies above stable: its channel waits until stable has reached it.
-  bool is_deferred = false;
+  /// A grant lies above stable: its channel waits until stable has come here. 0: none does.
+  Sequence deferred_to;
   /// A loss lies above stable. The channel is not read any more, and what left it before the loss
   /// is told with the loss: until then the position stays where it is.
   bool is_held = false;
 
+  bool is_deferred() const { return deferred_to != Sequence(); }
+  void defer(Sequence to) { deferred_to = std::max(deferred_to, to); }
   bool is_visible(const ChannelId& channel) const;
   /// What to ask the cache reader for, of all but the lost channels, in the order of `reads`;
   /// `seen` is the position's high().

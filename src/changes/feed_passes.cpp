@@ -133,7 +133,7 @@ Task<Result<FeedPasses::Selection>> FeedPasses::choose(std::size_t rows_max) {
   selection.is_cut = selection.is_cut || merged.is_cut;
   selection.is_complete = !merged.is_cut && merged.bound >= ChangesPlace::ordinary(start.stable);
   has_awaited_ = merged.has_awaited;
-  is_deferred_ = plan.is_deferred;
+  deferred_to_ = plan.deferred_to;
   // A page may have ended at max_early although nothing of it was for this reader.
   is_held_back_ = selection.is_full || (mode_ == ReadMode::available && !merged.is_cut &&
                                         merged.bound < ChangesPlace::ordinary(kNoSequence));
@@ -145,7 +145,7 @@ void FeedPasses::add_user_entry(ChannelPlan& plan, MergedPages& merged, Sequence
   const Sequence at = reader_->sequence;
   if (!options_.user_entry || at == Sequence() || at <= position_.safe()) return;
   if (at > stable) {
-    plan.is_deferred = true;
+    plan.defer(at);
     return;
   }
   auto document = std::make_shared<SequenceDocument>();
@@ -257,9 +257,9 @@ void FeedPasses::trim() {
 
 // What the feed waits for when it has sent all there is.
 void FeedPasses::expect() {
-  waits_for_stable_ = position_.has_low_part() || has_awaited_ || is_deferred_ || is_held_back_;
+  waits_for_stable_ = position_.has_low_part() || has_awaited_ || is_deferred() || is_held_back_;
   waiter_.watch_stable(waits_for_stable_);
-  waiter_.watch_any_stable(is_deferred_);
+  waiter_.watch_any_stable(is_deferred());
 }
 
 }  // namespace headgate

@@ -70,6 +70,9 @@ class FeedPasses {
   bool waits_for_stable() const { return waits_for_stable_; }
   /// An entry's sequence document was not there yet (R15b).
   bool has_awaited() const { return has_awaited_; }
+  /// Rights lie above stable: rows wait until it has come here. 0: none do.
+  Sequence deferred_to() const { return deferred_to_; }
+  bool is_deferred() const { return deferred_to_ != Sequence(); }
 
  private:
   bool waits() const { return options_.feed != FeedKind::normal; }
@@ -111,7 +114,7 @@ class FeedPasses {
   bool has_begun_ = false;
   bool waits_for_stable_ = false;
   bool has_awaited_ = false;
-  bool is_deferred_ = false;
+  Sequence deferred_to_;
   bool is_held_back_ = false;
 };
 

@@ -2,6 +2,7 @@
 #include "database/principal_envelope.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "database/base_keys.hpp"
@@ -13,9 +14,14 @@ namespace {
 constexpr std::uint8_t kFormat = 1;
 constexpr std::uint8_t kIsDeleted = 1;
 
-void move_grants(Grants& grants, const std::set<Sequence>& lost, Sequence to) {
+// What was granted at a lost number is granted anew. That it was before, too, stays known: its
+// holder may have read by it.
+void move_grants(Grants& grants, GrantHistory& history, const std::set<Sequence>& lost,
+                 Sequence to) {
+  Grants ended;
   for (auto& [granted, since] : grants)
-    if (lost.contains(since)) since = to;
+    if (lost.contains(since)) ended.emplace(granted, std::exchange(since, to));
+  end_grants(history, ended, {}, to);
 }
 
 // The beginning stays, lest it come after the end.
@@ -58,20 +64,21 @@ Result<void> PrincipalEnvelope::resequence(const PrincipalName& name,
                                            Sequence stable) {
   if (!record.empty() && name.kind == PrincipalKind::user) {
     HG_TRY(UserRecord user, decode_user(record));
-    move_grants(user.admin_channels, lost, to);
-    move_grants(user.admin_roles, lost, to);
-    move_grants(user.token_channels, lost, to);
-    move_grants(user.token_roles, lost, to);
+    move_grants(user.admin_channels, user.past_channels, lost, to);
+    move_grants(user.admin_roles, user.past_roles, lost, to);
+    move_grants(user.token_channels, user.past_channels, lost, to);
+    move_grants(user.token_roles, user.past_roles, lost, to);
     move_history(user.past_channels, lost, to);
     move_history(user.past_roles, lost, to);
     user.sequence = to;
     record = headgate::encode(user);
   } else if (!record.empty()) {
     HG_TRY(RoleRecord role, decode_role(record));
-    move_grants(role.admin_channels, lost, to);
+    move_grants(role.admin_channels, role.past_channels, lost, to);
     move_history(role.past_channels, lost, to);
     move_spans(role.past_lives, lost, to);
-    if (lost.contains(role.created_at)) role.created_at = to;
+    if (lost.contains(role.created_at))
+      add_span(role.past_lives, {std::exchange(role.created_at, to), to});
     role.sequence = to;
     record = headgate::encode(role);
   }

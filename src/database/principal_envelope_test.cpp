@@ -41,6 +41,34 @@ TEST(PrincipalEnvelopeTest, EveryKindOfGrantMovesWithALostNumber) {
   EXPECT_EQ(user->token_roles, (Grants{{"reader", at(12)}}));
 }
 
+// A client that read by a grant before it moved is told of what leaves the channel.
+TEST(PrincipalEnvelopeTest, TheTimeBeforeAMoveStaysKnown) {
+  PrincipalEnvelope envelope = granted_at_seven();
+  ASSERT_TRUE(envelope.resequence(kAnn, {at(7)}, at(12), at(9)));
+  ASSERT_TRUE(envelope.resequence(kAnn, {at(12)}, at(20), at(9)));
+  const auto user = decode_user(envelope.record);
+  ASSERT_TRUE(user);
+  const std::vector<GrantSpan> before = {{at(7), at(20)}};
+  EXPECT_EQ(user->past_channels, (GrantHistory{{"news", before}, {"sport", before}}));
+  EXPECT_EQ(user->past_roles, (GrantHistory{{"editor", before}, {"reader", before}}));
+}
+
+TEST(PrincipalEnvelopeTest, ARoleThatIsMovedHasLivedBefore) {
+  RoleRecord role;
+  role.name = "editor";
+  role.admin_channels = {{"news", at(7)}};
+  role.sequence = role.created_at = at(7);
+  PrincipalEnvelope envelope;
+  envelope.sequence = at(7);
+  envelope.record = encode(role);
+  ASSERT_TRUE(envelope.resequence({PrincipalKind::role, "editor"}, {at(7)}, at(12), at(9)));
+  const auto moved = decode_role(envelope.record);
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(moved->created_at, at(12));
+  EXPECT_EQ(moved->past_lives, (std::vector<GrantSpan>{{at(7), at(12)}}));
+  EXPECT_EQ(moved->past_channels, (GrantHistory{{"news", {{at(7), at(12)}}}}));
+}
+
 // R7: a number at which only a token began to grant keeps its entry in the hidden channel.
 TEST(PrincipalEnvelopeTest, AnEarlierNumberOfATokensGrantIsFed) {
   PrincipalEnvelope envelope = granted_at_seven();

@@ -59,26 +59,48 @@ void add_all(std::vector<std::string>& into, const std::vector<std::string>& nam
   into.erase(repeated.begin(), repeated.end());
 }
 
-// What ended is told of by its end: the beginning stays, lest it come after the end.
+// What ended is told of by its end. Beginnings stay: from then on its readers may have read it.
 void move_if_lost(Sequence& at, const std::set<Sequence>& lost, Sequence to) {
   if (lost.contains(at)) at = to;
 }
 
 void move_channels(ChannelMap& channels, const std::set<Sequence>& lost, Sequence to) {
   for (auto& [name, membership] : channels) {
-    if (membership.is_current()) {
-      move_if_lost(membership.since, lost, to);
-    } else {
-      move_if_lost(membership.removal->sequence, lost, to);
-    }
+    if (!membership.is_current()) move_if_lost(membership.removal->sequence, lost, to);
     for (ChannelInterval& interval : membership.past) move_if_lost(interval.end, lost, to);
   }
 }
 
-void move_grants(GrantMap& grants, const std::set<Sequence>& lost, Sequence to) {
-  for (auto& [principal, names] : grants) {
-    for (auto& [name, since] : names) move_if_lost(since, lost, to);
+// Moved more than once it is one time all the same.
+void end_grant(std::vector<EndedGrant>& ended, EndedGrant grant) {
+  const auto earlier = std::ranges::find_if(ended, [&](const EndedGrant& e) {
+    return e.end == grant.start && e.is_role == grant.is_role && e.name == grant.name &&
+           e.principal == grant.principal;
+  });
+  if (earlier != ended.end()) {
+    grant.start = earlier->start;
+    ended.erase(earlier);
   }
+  ended.push_back(std::move(grant));
+}
+
+// What was granted at a lost number is granted anew. That it was before, too, stays known: its
+// holder may have read by it.
+void move_grants(DocumentEnvelope& envelope, GrantKind kind, const std::set<Sequence>& lost,
+                 Sequence to) {
+  const bool is_role = kind == GrantKind::roles;
+  for (auto& [principal, names] : is_role ? envelope.roles : envelope.access) {
+    for (auto& [name, since] : names) {
+      if (!lost.contains(since)) continue;
+      end_grant(envelope.ended_grants, {principal, name, is_role, since, to});
+      since = to;
+    }
+  }
+}
+
+void bound_ended_grants(std::vector<EndedGrant>& ended) {
+  if (ended.size() > kEndedGrantsMax)
+    ended.erase(ended.begin(), ended.end() - static_cast<std::ptrdiff_t>(kEndedGrantsMax));
 }
 
 }  // namespace
@@ -144,9 +166,7 @@ std::vector<std::string> assign_grants(DocumentEnvelope& envelope, const GrantSe
   std::set<std::string> changed;
   assign_grant_map(envelope, GrantKind::channels, access, sequence, changed);
   assign_grant_map(envelope, GrantKind::roles, roles, sequence, changed);
-  auto& ended = envelope.ended_grants;
-  if (ended.size() > kEndedGrantsMax)
-    ended.erase(ended.begin(), ended.end() - static_cast<std::ptrdiff_t>(kEndedGrantsMax));
+  bound_ended_grants(envelope.ended_grants);
   return {changed.begin(), changed.end()};
 }
 
@@ -223,9 +243,10 @@ RecordedSequence resequence(DocumentEnvelope& envelope, const std::set<Sequence>
     add_all(moved.grants, std::exchange(recent.grants, {}));
   }
   move_channels(envelope.channels, lost, sequence);
-  move_grants(envelope.access, lost, sequence);
-  move_grants(envelope.roles, lost, sequence);
   for (EndedGrant& ended : envelope.ended_grants) move_if_lost(ended.end, lost, sequence);
+  move_grants(envelope, GrantKind::channels, lost, sequence);
+  move_grants(envelope, GrantKind::roles, lost, sequence);
+  bound_ended_grants(envelope.ended_grants);
   record_sequence(envelope, {envelope.sequence, {}, {}});
   record_sequence(envelope, moved);
   envelope.sequence = sequence;

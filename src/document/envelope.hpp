@@ -190,9 +190,10 @@ struct ContentChanges {
 ContentChanges settle_contents(DocumentEnvelope& envelope);
 
 /// R10: moves the document to `sequence` with the same revisions. Removals, grants and channel
-/// history that were recorded at one of `lost` (dead or unlisted numbers) move along; the numbers
-/// themselves and the old sequence stay in `recent`, empty if lost. Returns what `sequence` must
-/// list.
+/// history that were recorded at one of `lost` (dead or unlisted numbers) move along: what ended
+/// there ends at `sequence`, a grant begins anew, and its earlier time is one that ended. The
+/// numbers themselves and the old sequence stay in `recent`, empty if lost. Returns what `sequence`
+/// must list.
 RecordedSequence resequence(DocumentEnvelope& envelope, const std::set<Sequence>& lost,
                             Sequence sequence);
 

@@ -13,6 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::IsSupersetOf;
 using testing::SizeIs;
 
 using Names = std::set<std::string, std::less<>>;
@@ -248,9 +249,13 @@ TEST(Resequence, MovesWhatWasRecordedAtLostNumbers) {
   EXPECT_EQ(envelope.channels.at("news").removal->sequence, n);
   EXPECT_EQ(envelope.channels.at("news").past.at(0).end, n);
   EXPECT_EQ(envelope.channels.at("news").past.at(0).start, Sequence(1'000'000));
-  EXPECT_EQ(envelope.channels.at("sport").since, n);
+  EXPECT_EQ(envelope.channels.at("sport").since, Sequence(1'000'007));
   EXPECT_EQ(envelope.access.at("user:ann").at("news"), n);
   EXPECT_EQ(envelope.roles.at("user:bob").at("role:x"), n);
+  EXPECT_THAT(envelope.ended_grants,
+              IsSupersetOf({EndedGrant{"user:ann", "news", false, Sequence(1'000'007), n},
+                            EndedGrant{"user:bob", "role:x", true, Sequence(1'000'007), n}}))
+      << "their holders may have read by them before";
   ASSERT_THAT(envelope.recent, SizeIs(4));
   EXPECT_EQ(envelope.recent[0].removals, std::vector<std::string>{"kept"});
   EXPECT_THAT(envelope.recent[2].removals, IsEmpty());

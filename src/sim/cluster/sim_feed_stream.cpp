@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/cluster/sim_feed_stream.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "document/json.hpp"
@@ -11,26 +12,32 @@ namespace {
 using Stream = std::shared_ptr<SimFeedStream>;
 
 /// The node's source, which notes when each pass of a user begins: a pass asks for the reader of
-/// the cache to begin, then for its principal. A node that is cut off with the old master of the
-/// stable record's partition cannot know of a revocation since (F11): its passes count as begun
-/// when that master was left behind.
+/// the cache to begin, then for its principal. A node that is cut off with an old master cannot
+/// know of a revocation since (F11), if that is the one of the stable record's partition, or the
+/// record still names its history: then its passes count as begun when that master was left behind.
 class NotingSource final : public ChangesSource {
  public:
   explicit NotingSource(SimProcess& process) : source_(*process.source), process_(process) {}
 
   Environment& environment() override { return source_.environment(); }
   CacheReader& cache_reader() override {
-    const SimStore& cache = process_.cache_store;
-    asked_ = cache.answers_as_of(process_.environment.node(),
-                                 cache.partition_of(process_.database->cache_space().stable_key()),
-                                 process_.environment.world().now());
+    asked_ = process_.environment.world().now();
     return source_.cache_reader();
   }
   const CacheSettings& settings() override { return source_.settings(); }
   ReadMode default_mode() override { return source_.default_mode(); }
   Task<Result<std::shared_ptr<const Principal>>> load_principal(std::string name,
                                                                 PassStart pass) override {
+    const SimStore& cache = process_.cache_store;
+    const auto of_stable = cache.partition_of(process_.database->cache_space().stable_key());
     pass_began_ = asked_;
+    for (std::uint16_t i = 0; i < cache.partition_count(); ++i) {
+      const PartitionNumber partition(i);
+      if (partition != of_stable && pass.record->cache_histories[i] == cache.history(partition))
+        continue;
+      const NodeNumber node = process_.environment.node();
+      pass_began_ = std::min(pass_began_, cache.answers_as_of(node, partition, asked_));
+    }
     return source_.load_principal(std::move(name), std::move(pass));
   }
   Task<Result<std::vector<std::optional<DocumentEnvelope>>>> load_envelopes(
