@@ -78,6 +78,8 @@ void report_violation(const CampaignOptions& options, std::uint64_t seed, const 
 }
 
 void run_seed(const CampaignOptions& options, std::uint64_t seed, Report& report) {
+  report.line("begun", seed, "");
+  report.send();
   const Script script = draw_script(seed, options.swarm);
   SimRunResult result = run_script(script, options.run);
   if (options.repeat_each > 0 && seed % options.repeat_each == 0 && !result.violation) {
@@ -161,6 +163,17 @@ void take_reports(Worker& worker, CampaignSummary& summary) {
   worker.received.erase(0, end + 1);
 }
 
+// Of a worker that did not come to its end. 0: none was begun.
+std::uint64_t seed_underway(const Worker& worker) {
+  constexpr std::string_view kBegun = "begun ";
+  std::uint64_t seed = 0;
+  const auto at = worker.received.rfind(kBegun);
+  if (at == std::string::npos) return seed;
+  const char* end = worker.received.data() + worker.received.size();
+  std::from_chars(worker.received.data() + at + kBegun.size(), end, seed);
+  return seed;
+}
+
 class Parent {
  public:
   explicit Parent(const CampaignOptions& options) : options_(options), begin_(Clock::now()) {}
@@ -219,7 +232,8 @@ class Parent {
     int status = 0;
     ::waitpid(worker.process, &status, 0);
     if (is_killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) return;
-    summary_.found.push_back({0, "crash", "a worker died: an assertion, see above", {}});
+    summary_.found.push_back(
+        {seed_underway(worker), "crash", "a worker died: an assertion, see above", {}});
   }
 
   void show_progress() {

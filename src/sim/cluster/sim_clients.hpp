@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/task_scope.hpp"
@@ -23,8 +24,11 @@ struct SimClientSite {
   bool is_calm = false;  ///< faults are over: no client gives up a connection that works
   /// Raised when the database has become another one (E): answers of before mean nothing.
   std::uint32_t databases = 0;
+  std::set<std::string> users = {};  ///< that there are, as far as clients were told
+  /// To whom a document has granted something, by its id.
+  std::map<std::string, std::set<std::string>> grantees = {};
   /// How writes ended, by kind and outcome.
-  std::map<std::string, std::uint64_t> outcomes;
+  std::map<std::string, std::uint64_t> outcomes = {};
 
   SimWorld& world() const { return environment.world(); }
   /// A node for the request of `client`; perhaps one that is down.
@@ -35,6 +39,10 @@ struct SimClientSite {
 /// Carries out a step of the kinds write, remove, branch, user and role, and tells the oracle how
 /// it was answered.
 Task<void> carry_out(SimClientSite& site, ScriptStep step);
+
+/// Reads the feed of one of `users` from its beginning, at some node. Begun when write number
+/// `write` was acknowledged: what it took away must not be seen any more, wherever one looks (I7).
+Task<void> witness_rights(SimClientSite& site, std::set<std::string> users, std::uint32_t write);
 
 /// A client that replicates its own documents to the cluster, as PouchDB does: begins each time at
 /// its checkpoint, offers what comes after it, writes what is missing there, then the checkpoint

@@ -116,7 +116,7 @@ void SimCluster::start() {
     nodes_.emplace_back(*site_, NodeNumber(n), draw_clock(n), n <= script_.settings.cache_writers);
   for (SimNode& node : nodes_) node.start();
   clients_ = std::make_unique<SimClientSite>(
-      SimClientSite{environment_, nodes_, *oracle_, script_.settings, false, false, 0, {}});
+      SimClientSite{environment_, nodes_, *oracle_, script_.settings});
   pusher_ = std::make_unique<SimPusher>(*clients_);
   const auto all_serve = [&] {
     return std::all_of(nodes_.begin(), nodes_.end(), [](auto& node) { return node.is_serving(); });

@@ -147,6 +147,10 @@ Task<void> carry_out_edit(SimClientSite& site, ScriptStep step) {
                                 outcome_of(std::optional(one.answer)))];
     if (database == site.databases) tell_oracle(site, one);
   }
+  const Edited& first = edited->front();
+  if (step.grantee != 0) site.grantees[first.id].insert(user_name(step.grantee));
+  if (first.answer && site.grantees.contains(first.id))
+    co_await witness_rights(site, site.grantees[first.id], step.number);
 }
 
 Task<void> carry_out_principal(SimClientSite& site, ScriptStep step) {
@@ -161,6 +165,10 @@ Task<void> carry_out_principal(SimClientSite& site, ScriptStep step) {
   const std::string name = step.kind == StepKind::role ? fmt::format("role:r{}", step.subject)
                                                        : "user:" + user_name(step.subject);
   site.oracle.acknowledged_principal(name, (*answer)->sequence);
+  const bool is_role = step.kind == StepKind::role;
+  if (!is_role) site.users.insert(user_name(step.subject));
+  co_await witness_rights(site, is_role ? site.users : std::set{user_name(step.subject)},
+                          step.number);
 }
 
 }  // namespace
