@@ -90,7 +90,8 @@ Task<Result<FeedPositions>> CacheAudit::begin(StableSequence::Found found) {
   context_.shown = Accounting(floor);
   HG_CO_TRY(highest_, co_await context_.d.allocator.read_highest());
   highest_ = std::max({highest_, context_.largest_seen, context_.accounting.stable()});
-  if (why.has_cache_changed && !why.is_emptied && HG_RULE("C1"))
+  // An emptied cache may have lost again what front ends have entered since.
+  if (may_lack_entries_ && HG_RULE("C1"))
     context_.blocks = std::make_unique<BlockSearch>(
         context_.d.space, context_.cache_histories,
         BlockSearch::Range{floor, context_.accounting.stable(), highest_});

@@ -342,6 +342,44 @@ TEST_F(EmptiedCacheTest, C6Twice) {
   EXPECT_EQ(b_->space.generation, 3u);
 }
 
+// So many partitions that a channel has one of its own in the new generation, too.
+class EmptiedAndLostTest : public ClusterFixture {
+ protected:
+  EmptiedAndLostTest() : ClusterFixture(cluster_settings(), 9) {}
+
+  PartitionNumber partition_now(const std::string& channel) const {
+    return cache_store_.partition_of(b_->space.counter_key(ChannelId::of_documents(channel)));
+  }
+  bool is_apart(const std::string& channel, Sequence written) const {
+    const CacheSpace& space = b_->space;
+    for (const Key& key : {space.stable_key(), horizon_key(space.database, space.generation),
+                           space.sequence_key(written)})
+      if (cache_store_.partition_of(key) == partition_now(channel)) return false;
+    return true;
+  }
+};
+
+// A front end fills the emptied cache, which loses a block entry before anything of it was
+// published; nobody knows any more how large stable was (D).
+TEST_F(EmptiedAndLostTest, C6BlocksLoseEntriesBeforeTheyAreBuiltAnew) {
+  start(*a_);
+  put(*b_, "a", {"news"});
+  ASSERT_TRUE(all_is_stable(*a_));
+  env_.run(a_->cache_writer.stop());
+  cache_store_.flush();
+  std::vector<std::string> written;
+  for (int i = 0; i < 30; ++i) {
+    const std::string channel = "channel" + std::to_string(i);
+    if (is_apart(channel, put(*b_, "d" + channel, {channel}))) written.push_back(channel);
+  }
+  ASSERT_THAT(written, SizeIs(testing::Gt(1u)));
+  fail_over(cache_store_, partition_now(written.back()), 2);  // an entry and the counter
+  fail_over(base_store_, base_store_.partition_of(a_->space.stable_key()), 0);
+  start(*b_);
+  ASSERT_TRUE(all_is_stable(*b_));
+  EXPECT_THAT(names(*b_, written.back()), SizeIs(1));
+}
+
 class LargeBlocksTest : public ClusterFixture {
  protected:
   static CacheSettings settings() {

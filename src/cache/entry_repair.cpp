@@ -254,7 +254,9 @@ Task<Result<void>> EntryRepair::search_blocks(EntryPlace place, const KnownDocum
                                               Judgement& judgement) {
   const PendingEntry& pending = context_.pending.at(place);
   const bool is_settled = judgement.verdict == Verdict::settled;
-  if (!context_.blocks || (!is_settled && judgement.verdict != Verdict::repair))
+  // What is rebuilt is entered whatever blocks have.
+  if (!context_.blocks || pending.is_rebuilt ||
+      (!is_settled && judgement.verdict != Verdict::repair))
     co_return Result<void>();
   BlockSearch& blocks = *context_.blocks;
   const Sequence stable = context_.accounting.stable();
