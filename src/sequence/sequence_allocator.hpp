@@ -86,8 +86,9 @@ class SequenceAllocator {
 
   // What a cluster adds; in a single process each is trivial and nothing suspends.
 
-  /// The largest number that any node was handed out, at least highest(). Reads the counter.
-  /// Errors: unavailable, timeout_unknown_outcome.
+  /// No node was handed out a larger number, as the counter tells now. It may be below highest():
+  /// what was counted may have been lost. Errors: unavailable, timeout_unknown_outcome; as
+  /// follow().
   Task<Result<Sequence>> read_highest();
   /// Where the counter lies, to be read together with other keys; absent: only this node counts.
   std::optional<Key> counter_key() const;

@@ -161,7 +161,10 @@ Task<Result<Sequence>> SequenceAllocator::read_highest() {
   if (!counter.ok() && counter.status != Errc::not_found)
     co_return Error{counter.status, "reading the sequence counter"};
   observe(counter);
-  co_return highest_;
+  if (!counter.ok()) co_return highest_;
+  if (counter.history != shared_.horizon().history) HG_CO_CHECK(co_await follow());
+  // What was counted beyond a horizon and lost with its history was never handed out.
+  co_return counter.history == shared_.horizon().history ? Sequence(counter.number) : highest_;
 }
 
 Task<Result<void>> SequenceAllocator::check(Sequence seen) {
