@@ -41,7 +41,8 @@ class BaseRepair {
   /// more, or written again, is success.
   virtual Task<Result<void>> finish_purge(Key key, Cas cas) = 0;
   /// As resequence(), for the present version of the document or principal that `entry` names;
-  /// what it records at `entry.sequence` is unlisted.
+  /// what it records at `entry.sequence` is unlisted, and it tells of all that the document ever
+  /// left. For what took the place of a write that was lost.
   virtual Task<Result<void>> resequence_present(CacheEntry entry) = 0;
   /// What the version `cas` of the value at `key` has to be entered with in an emptied cache, so
   /// that every token stays good (C6): as its record, with all channels it ever left as removals.

@@ -159,7 +159,9 @@ Task<Result<void>> StoredRepair::resequence_present(CacheEntry entry) {
   const Reply found = co_await context_.base.get(key, context_.deadline());
   if (found.status == Errc::not_found) co_return Result<void>();
   if (!found.ok()) co_return Error{Errc::unavailable, "reading what to resequence"};
-  co_return co_await resequence(std::move(key), found.cas, {.numbers = {entry.sequence}});
+  // Whoever was to be sent the lost revision was not sent what it superseded.
+  co_return co_await resequence(std::move(key), found.cas,
+                                {.numbers = {entry.sequence}, .is_everything_left = true});
 }
 
 }  // namespace headgate
