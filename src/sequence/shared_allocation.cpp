@@ -171,6 +171,7 @@ Task<Result<void>> SequenceAllocator::check(Sequence seen) {
   if (!is_shared() || seen <= shared_.horizon().limit) co_return Result<void>();
   HG_CO_CHECK(co_await follow());
   if (seen <= shared_.horizon().limit) co_return Result<void>();
+  HG_CO_CHECK(co_await shared_.confirm());
   HG_PROBE("D horizon lost");
   failure_ = Error{Errc::corrupted,
                    fmt::format("a document has sequence {}, above the horizon {}: the sequences "

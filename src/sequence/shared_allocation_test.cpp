@@ -242,6 +242,17 @@ TEST_F(SharedAllocationTest, DANumberAboveTheHorizonStopsTheDatabase) {
   EXPECT_TRUE(a->allocator.failure());
 }
 
+// F11: what an old master says of the horizon condemns nobody.
+TEST_F(SharedAllocationTest, DIsNotBelievedWithoutABarrier) {
+  auto a = node();
+  take(*a);
+  a->base.fail_calls(Errc::unavailable, 3);  // release, epochs, epochs again, barrier
+  EXPECT_EQ(env_.run(a->allocator.allocate(1, Sequence(100'000))).error().code, Errc::unavailable);
+  EXPECT_FALSE(a->allocator.failure());
+  EXPECT_EQ(a->base.struck(), 1u);
+  take(*a);
+}
+
 // F6 without a new history: the counter is behind a document it gave a number to.
 TEST_F(SharedAllocationTest, ADocumentAboveTheCounterBeginsAnEpoch) {
   auto a = node();

@@ -226,6 +226,14 @@ Task<Result<SharedHorizon::Step>> SharedHorizon::lift_counter(const Records& rec
   co_return lifted.ok() ? Step::done : Step::again;
 }
 
+Task<Result<void>> SharedHorizon::confirm() {
+  HG_CO_TRY(const Records records, co_await load());
+  HG_CO_TRY(const Step passed, co_await pass_barrier(records));
+  if (passed == Step::again || records.horizon != horizon_)
+    co_return Error{Errc::unavailable, "the horizon is not confirmed"};
+  co_return Result<void>();
+}
+
 Task<Result<SharedHorizon::Step>> SharedHorizon::pass_barrier(const Records& records) {
   HG_CO_TRY(const auto base, co_await base_.barrier(deadline()));
   HG_CO_TRY(const auto cache, co_await cache_.barrier(deadline()));

@@ -44,6 +44,9 @@ class SharedHorizon {
   /// Errors: unavailable, overloaded, no_space, timeout_unknown_outcome, corrupted, unsupported:
   /// nothing is known that was not before; try again.
   Task<Result<void>> follow();
+  /// What follow() learned last is what the present masters know: no old one has answered (F11).
+  /// Errors: unavailable, also where it is not, or has changed meanwhile; as follow().
+  Task<Result<void>> confirm();
   /// Makes the numbers up to `needed` usable. Errors: as follow().
   Task<Result<void>> raise(Sequence needed);
   /// Makes sure that an epoch later than the one followed last has begun (R11), and that whoever
