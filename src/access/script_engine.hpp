@@ -15,6 +15,11 @@ namespace headgate {
 
 /// What one run of a sync function may use. A run over a limit is stopped and its write rejected
 /// with Errc::internal; the runtime is thrown away and the next run gets a new one.
+///
+/// The engine looks at the time between two calls of built-in methods and not within all of them,
+/// so a run ends late by as much as one such call takes. Those that could take longer than some
+/// seconds throw instead (sync_builtins.hpp); measured here, the longest of the others makes as
+/// many names of an object as the heap holds (`Object.keys` of a long text: 1 to 3 s).
 struct ScriptLimits {
   /// Processor time of the run's own thread, so that a loaded machine fails no innocent function.
   /// Documents over 1 MiB add as much again for each started MiB. Looked at every 40 to 90 ms.
@@ -29,6 +34,10 @@ struct ScriptLimits {
 
 /// Longest source text of a sync function, in bytes.
 inline constexpr std::size_t kMaxSyncFunctionBytes = 1u << 20;
+
+/// Longest regular expression of a sync function, in characters. Nobody looks at the time while one
+/// is compiled, and one of megabytes ends the process.
+inline constexpr std::int32_t kMaxRegularExpression = 2'000;
 
 /// Compiles `source`: one JavaScript function expression, `function (doc, oldDoc, meta) {...}` or
 /// an arrow function. It can call channel, access, role, requireUser, requireRole, requireAccess,

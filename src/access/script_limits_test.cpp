@@ -82,7 +82,7 @@ TEST(ScriptLimits, ASingleBuiltInCallThatTakesALotIsSurvived) {
 TEST(ScriptLimits, ASingleBuiltInCallCannotTakeMoreThanTheHeap) {
   if (!AllocationLimit::is_kept()) GTEST_SKIP() << "malloc is the sanitizer's";
   for (const char* body :
-       {"'x'.repeat(2e8).split('')", "'x'.repeat(1e9).replaceAll('x', 'yy')",
+       {"'x'.repeat(2e8).split('')", "'x'.repeat(1e8).replaceAll('x', 'yy')",
         "'x'.repeat(1e9).replace(/x/g, '')", "'x'.repeat(1e9).toUpperCase()",
         "encodeURIComponent('\u00e9'.repeat(2e8))", "JSON.stringify('\\n'.repeat(1e9))",
         "JSON.parse('[' + '1,'.repeat(4e8) + '1]')",
@@ -93,6 +93,101 @@ TEST(ScriptLimits, ASingleBuiltInCallCannotTakeMoreThanTheHeap) {
     EXPECT_EQ(bad_run(*function), kOutOfMemory) << body;
     expect_fine(*function);
   }
+}
+
+const Rejection kFailed{Errc::internal, "Exception in JS sync function"};
+
+// Nor within one of these, which would take from minutes to days; what they work on is small.
+TEST(ScriptLimits, ASingleBuiltInCallCannotWorkForEver) {
+  const std::string_view search = "var t = 'a'.repeat(4e6), n = 'a'.repeat(2e6) + 'b'; ";
+  for (const char* body :
+       {"t.indexOf(n)", "t.lastIndexOf(n)", "t.includes(n)", "t.split(n)", "t.replace(n, '')",
+        "t.replaceAll(n, '')", "t.indexOf({toString: () => n})",
+        "t.replace({toString: () => n, [Symbol.match]: true, [Symbol.replace]: null}, '')",
+        "String.prototype.indexOf.call({toString: () => t}, n)",
+        "new Array(2e6).fill('a' + t).indexOf(t + 'b')",
+        "new Array(2e6).fill('a' + t).includes(t + 'b')",
+        "Array.prototype.lastIndexOf.call(new Array(2e6).fill('a' + t), t + 'b')",
+        R"(('\u0315\u0300'.repeat(1e6)).normalize())",
+        R"('a'.localeCompare('\u0315\u0300'.repeat(1e6)))",
+        R"(('\u0315\u0300'.repeat(1e6)).localeCompare('a'))"}) {
+    const auto function = bad_function(std::string(search) + body);
+    EXPECT_EQ(bad_run(*function), kFailed) << body;
+    expect_fine(*function);
+  }
+}
+
+// The text and what it is searched for come from clients.
+TEST(ScriptLimits, ADocumentCannotMakeASearchEndless) {
+  const auto function = with_body("if (doc.text.indexOf(doc.name) >= 0) channel('found')");
+  const std::string as(1u << 20, 'a');
+  const auto doc = [&](const std::string& name) {
+    return input_of(R"({"text":")" + as + R"(","name":")" + name + R"("})");
+  };
+  EXPECT_EQ(run(*function, doc(as.substr(0, 500'000) + "b")).rejection, kFailed);
+  EXPECT_THAT(run(*function, doc(as.substr(0, 256))).channels, ElementsAre("found"));
+}
+
+// The engine does not survive the compilation of some that are longer.
+TEST(ScriptLimits, RegularExpressionsAreShort) {
+  for (const char* body :
+       {"new RegExp('a|'.repeat(1e6)).test('b')", "RegExp('a|'.repeat(1e6)).test('b')",
+        "'b'.match('a|'.repeat(1e6))", "[...'b'.matchAll('a|'.repeat(1e6))]",
+        "'b'.search({toString: () => 'a|'.repeat(1e6)})",
+        "new RegExp({[Symbol.match]: true, source: 'a', toString: () => 'a|'.repeat(1e6)})",
+        "/a/.compile('a|'.repeat(1e6))"}) {
+    const auto function = bad_function(body);
+    EXPECT_EQ(bad_run(*function), kFailed) << body;
+    expect_fine(*function);
+  }
+  const std::string longest(kMaxRegularExpression, 'a');
+  EXPECT_THAT(channels_of("channel(String(/" + longest + "/.test('a')))"), ElementsAre("false"));
+  const auto refused = compile_sync_function("() => /" + longest + "a/.test('a')");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().context, testing::HasSubstr("2000 characters"));
+}
+
+TEST(ScriptLimits, BoundedMethodsDoAsTheLanguageSays) {
+  EXPECT_THAT(channels_of(R"(
+    const same = (what, one, other) => {
+      if (JSON.stringify(one) !== JSON.stringify(other)) channel(what + ': ' + JSON.stringify(one));
+    };
+    const fails = (what, f) => {
+      try { f(); channel(what + ': does not throw'); } catch (e) {
+        if (!(e instanceof TypeError)) channel(what + ': ' + e);
+      }
+    };
+    same('indexOf', ['abcb'.indexOf('b'), 'abcb'.indexOf('b', 2), 'a'.indexOf(), 'a1'.indexOf(1)],
+      [1, 3, -1, 1]);
+    same('lastIndexOf', ['abcb'.lastIndexOf('b'), 'abcb'.lastIndexOf('b', 2)], [3, 1]);
+    same('includes', ['abc'.includes('c'), 'abc'.includes('a', 1)], [true, false]);
+    same('split', ['a,b,c'.split(','), 'a,b,c'.split(',', 2), 'ab'.split(), 'ab'.split(''),
+      'a1b2c'.split(/\d/), 'anullb'.split(null)],
+      [['a', 'b', 'c'], ['a', 'b'], ['ab'], ['a', 'b'], ['a', 'b', 'c'], ['a', 'b']]);
+    same('replace', ['aba'.replace('a', 'x'), 'aba'.replace('b', "[$`|$&|$']"),
+      'aba'.replace('b', (...all) => all.join()), 'aba'.replace(/a/g, 'x'), 'a'.replace('a')],
+      ['xba', 'a[a|b|a]a', 'ab,1,abaa', 'xbx', 'undefined']);
+    same('replaceAll', ['aba'.replaceAll('a', 'x'), 'aba'.replaceAll(/a/g, 'x')], ['xbx', 'xbx']);
+    same('match', ['a1b2'.match(/\d/g), 'a1'.match('[0-9]')[0], 'ab'.match('c'), 'a'.match()[0]],
+      [['1', '2'], '1', null, '']);
+    same('matchAll', [...'a1b2'.matchAll('[0-9]')].map(m => m.index), [1, 3]);
+    same('search', ['a1'.search('[0-9]'), 'a1'.search(/1/)], [1, 1]);
+    same('normalize', ['e\u0301'.normalize(), '\u00e9'.normalize('NFD').length], ['\u00e9', 2]);
+    same('localeCompare', ['a'.localeCompare('b'), 'b'.localeCompare('a'), 'a'.localeCompare('a')],
+      [-1, 1, 0]);
+    same('lists', [['a', 'b', 'a'].indexOf('a', 1), ['a', 'b', 'a'].lastIndexOf('a'), [NaN].includes(NaN),
+      [1, 2].indexOf(2), ['a', 'b'].lastIndexOf('b', undefined)], [2, 2, true, 1, -1]);
+    same('RegExp', [new RegExp(/a/g).flags, new RegExp(/a/g, 'i').flags, String(new RegExp()),
+      RegExp('a') instanceof RegExp, 'A'.replace(new RegExp('a', 'i'), 'x')],
+      ['g', 'i', '/(?:)/', true, 'x']);
+    same('own methods', ['a'.split({[Symbol.split]: (s, l) => s + l}, 5),
+      'a'.replace({[Symbol.replace]: (s, r) => s + r}, 'b')], ['a5', 'ab']);
+    fails('includes', () => 'a'.includes(/a/));
+    fails('replaceAll', () => 'a'.replaceAll(/a/, ''));
+    fails('matchAll', () => 'a'.matchAll(/a/));
+    fails('null', () => String.prototype.indexOf.call(null, 'a'));
+    channel('looked');)"),
+              ElementsAre("looked"));
 }
 
 TEST(ScriptLimits, WhatComesBackIsBounded) {

@@ -29,6 +29,7 @@
 #include <utility>
 
 #include "access/script_memory.hpp"
+#include "access/sync_builtins.hpp"
 #include "access/sync_prelude.hpp"
 
 #if defined(__has_feature)
@@ -381,13 +382,14 @@ Result<void> EngineRuntime::check(const ScriptSource& source) {
     const JSAutoRealm in_realm(context_, global);
     JS::RootedValue check(context_);
     JS::RootedValue result(context_);
-    JS::RootedValueArray<1> arguments(context_);
+    JS::RootedValueArray<2> arguments(context_);
     if (!JS::InitRealmStandardClasses(context_)) return false;
     if (!compiles(source.text) || !JS_InitReflectParse(context_, global)) return false;
     if (!evaluate(kSyncSourceCheck, "check", &check)) return false;
     JSString* text = new_string(source.text);
     if (text == nullptr) return false;
     arguments[0].setString(text);
+    arguments[1].setInt32(kMaxRegularExpression);
     return call_value(check, arguments, &result) && read_string(result, complaint);
   };
   HG_CHECK(guard(source.limits, 0, work));
@@ -400,13 +402,18 @@ bool EngineRuntime::build(FunctionRealm& realm, const std::string& source) {
   if (!realm.global) return false;
   const JSAutoRealm in_realm(context_, realm.global);
   if (!JS::InitRealmStandardClasses(context_)) return false;
+  JS::RootedValue bound(context_);
   JS::RootedValue prepare(context_);
   JS::RootedValue bind(context_);
   JS::RootedValue call(context_);
+  JS::RootedValueArray<1> longest(context_);
+  JS::RootedValueArray<1> builtins(context_);
   JS::RootedValueArray<1> sync(context_);
-  const auto nothing = JS::HandleValueArray::empty();
+  longest[0].setInt32(kMaxRegularExpression);
+  if (!evaluate(kSyncBuiltins, "builtins", &bound)) return false;
+  if (!call_value(bound, longest, builtins[0])) return false;
   if (!evaluate(kSyncPrelude, "prelude", &prepare)) return false;
-  if (!call_value(prepare, nothing, &bind)) return false;
+  if (!call_value(prepare, builtins, &bind)) return false;
   if (!evaluate(source, "sync", sync[0])) return false;
   if (!call_value(bind, sync, &call)) return false;
   realm.call = call;

@@ -9,9 +9,9 @@ const std::string_view kSyncPrelude = R"JS((function () {
 'use strict';
 const {parse, stringify} = JSON;
 const {isArray} = Array;
-const {construct, ownKeys} = Reflect;
+const {ownKeys} = Reflect;
 const {freeze, isFrozen, getPrototypeOf, getOwnPropertyDescriptor} = Object;
-const {InternalError: EngineError, RegExp: NativeRegExp, String: text} = globalThis;
+const {InternalError: EngineError, String: text} = globalThis;
 const maxLogLines = 20, maxLogLength = 500;
 const loneSurrogate = /[\ud800-\udfff]/u;
 
@@ -20,13 +20,6 @@ const kept = new Set(['Object', 'Array', 'String', 'Number', 'Boolean', 'Symbol'
   'SyntaxError', 'ReferenceError', 'EvalError', 'URIError', 'parseInt', 'parseFloat', 'isNaN',
   'isFinite', 'decodeURI', 'decodeURIComponent', 'encodeURI', 'encodeURIComponent', 'escape',
   'unescape', 'undefined', 'NaN', 'Infinity', 'globalThis']);
-
-// The native RegExp constructor remembers the last match of anybody (RegExp.$1).
-function RegExp(pattern, flags) {
-  return construct(NativeRegExp, [pattern, flags], new.target || RegExp);
-}
-RegExp.prototype = NativeRegExp.prototype;
-RegExp.prototype.constructor = RegExp;
 
 let run = null;
 
@@ -173,7 +166,7 @@ function freezeDeep(...roots) {
   }
 }
 
-return function prepare() {
+return function prepare({RegExp, allow}) {
   for (const key of ownKeys(globalThis)) {
     if (!kept.has(key)) delete globalThis[key];
   }
@@ -192,6 +185,7 @@ return function prepare() {
       const newBody = parse(doc);
       const oldBody = oldDoc === '' ? null : parse(oldDoc);
       open(user, channels, roles);
+      allow(doc.length + oldDoc.length);
       try {
         sync(newBody, oldBody, {xattrs: {}});
       } catch (e) {
@@ -207,7 +201,7 @@ return function prepare() {
 };
 })())JS";
 
-const std::string_view kSyncSourceCheck = R"JS((function (source) {
+const std::string_view kSyncSourceCheck = R"JS((function (source, maxPattern) {
   'use strict';
   const body = Reflect.parse(source, {loc: false}).body;
   const node = body.length === 1 ? body[0].expression : null;
@@ -220,6 +214,9 @@ const std::string_view kSyncSourceCheck = R"JS((function (source) {
     const next = rest.pop();
     if (typeof next === 'bigint') return 'a sync function has no BigInt: nothing bounds its work';
     if (next === null || typeof next !== 'object') continue;
+    if (next instanceof RegExp && next.source.length > maxPattern) {
+      return 'a regular expression has at most ' + maxPattern + ' characters';
+    }
     for (const key of Object.keys(next)) rest.push(next[key]);
   }
   return '';

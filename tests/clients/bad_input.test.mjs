@@ -180,6 +180,28 @@ test('a looping sync function does not stop others', async () => {
   for (const answer of await Promise.all(looping)) assert.ok(answer.status >= 500);
 });
 
+test('documents that would make a sync function search or normalize for ever', async () => {
+  await server.createDatabase('search', { sync: `function (doc) {
+    if (doc.text.indexOf(doc.name) >= 0 || doc.text.match(doc.pattern)) channel('found');
+    channel(doc.title.normalize());
+  }` });
+  const good = { text: 'some text', name: 'text', pattern: 't[e]xt', title: 'cafe\u0301' };
+  const bad = [
+    { text: 'a'.repeat(1e6), name: `${'a'.repeat(5e5)}b` },
+    { pattern: 'a|'.repeat(1e6), name: 'none' },
+    { title: '\u0315\u0300'.repeat(2e5) },
+  ].map((members) => ({ ...good, ...members }));
+  // More of them than there are threads for scripts; other writes and reads get through meanwhile.
+  const refused = Array.from({ length: 24 }, (_, index) =>
+    server.admin('PUT', `/search/bad-${index}`, bad[index % bad.length]));
+  for (let count = 0; count < 10; count += 1) {
+    expectStatus(await server.admin('PUT', `/search/good-${count}`, good), 201);
+    expectStatus(await server.public('GET', '/db/there', undefined, { user: alice }), 200);
+  }
+  for (const answer of await Promise.all(refused)) expectError(answer, 500);
+  assert.equal((await server.admin('GET', '/search/_all_docs')).json.rows.length, 10);
+});
+
 test('configurations that make no sense', async () => {
   for (const [name, config] of [['conf', { sync: 'function (' }], ['conf', { sync: 5 }],
     ['conf', { block_format: 'other' }], ['conf', { cache_writes: 'x' }],
