@@ -32,6 +32,7 @@ class RevocationTest : public ChangesFixture {
   }
 };
 
+// sync_gateway#264, #313, #927: a client learns which documents it has to let go of.
 TEST_F(RevocationTest, AChannelTakenByAnAdmin) {
   put_user("alice", {"news", "c"});       // 2
   put_in("a", "c");                       // 3
@@ -314,6 +315,20 @@ TEST_F(RevocationTest, BatchesOfDocumentsThatSeveralLostChannelsHad) {
   put_user("alice", {});
   settle();
   EXPECT_EQ(told_to("alice", before).size(), kDocuments);
+}
+
+// sync_gateway PR 5242 (CBG-1695): nothing that a process remembers of the channel is needed.
+TEST_F(RevocationTest, ANewProcessTellsOfAllDocuments) {
+  put_user("alice", {"c"});                                           // 2
+  for (int i = 0; i < 60; ++i) put_in("d" + std::to_string(i), "c");  // to 62
+  put_user("alice", {});                                              // 63
+  settle();
+  reopen();
+  DatabaseChangesSource fresh(*db_);
+  Follower follower(fresh, hub_, user("alice"), revoking(FeedKind::normal, "62"));
+  env_.run(pump(follower));
+  EXPECT_EQ(follower.rows.size(), 60u);
+  for (const SeenRow& row : follower.rows) EXPECT_TRUE(row.is_revoked) << row.id;
 }
 
 TEST_F(RevocationTest, PagesOfManyRevocations) {

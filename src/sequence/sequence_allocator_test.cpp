@@ -128,6 +128,32 @@ TEST_F(SequenceAllocatorTest, ADocumentAboveTheCounterLiftsIt) {
   EXPECT_EQ(range.last, Sequence(5'001));
 }
 
+Task<void> lift_into(SequenceAllocator& allocator, Sequence above,
+                     std::multiset<std::uint64_t>& taken) {
+  const auto allocation = co_await allocator.allocate(1, above);
+  EXPECT_GT(allocation.value().first, above);
+  taken.insert(allocation.value().first.value());
+}
+
+// sync_gateway PR 6937 (CBG-4015): what others draw meanwhile is in no released range.
+TEST_F(SequenceAllocatorTest, LiftsAtOnceReleaseNothingThatWasHandedOut) {
+  auto allocator = opened(3);  // each of them has to wait for the horizon
+  std::multiset<std::uint64_t> accounted;
+  TaskScope scope(env_);
+  for (const std::uint64_t above : {40u, 20u, 90u}) {
+    scope.spawn(lift_into(*allocator, Sequence(above), accounted));
+    scope.spawn(take_into(*allocator, accounted));
+  }
+  env_.run(scope.join());
+  for (const FeedEntry& entry : feed()) {
+    const ReleasedRange range = ReleasedRange::decode(entry.bytes).value();
+    for (Sequence s = range.first; s <= range.last; s = s.next()) accounted.insert(s.value());
+  }
+  std::multiset<std::uint64_t> each;
+  for (std::uint64_t n = 2; n <= allocator->highest().value(); ++n) each.insert(n);
+  EXPECT_EQ(accounted, each) << "each number once";
+}
+
 // sync_gateway PR 7436 (CBG-4578).
 TEST_F(SequenceAllocatorTest, AnAbsurdSequenceIsRefusedWithoutARelease) {
   auto allocator = opened();

@@ -77,6 +77,7 @@ class SharedAllocationTest : public testing::Test {
   std::set<Sequence> taken_;
 };
 
+// sync_gateway PR 4186: no node keeps numbers back, for which the others' would have to wait.
 TEST_F(SharedAllocationTest, TwoNodesDrawFromOneCounter) {
   auto a = node();
   auto b = node();
