@@ -449,6 +449,7 @@ TEST(HttpServer, SeveralServersShareAPort) {
 }
 
 TEST(RaiseDescriptorLimit, TellsTheLimitInForce) {
+  const DescriptorLimit lowered(256);
   const std::size_t raised = raise_descriptor_limit();
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
