@@ -5,14 +5,14 @@ namespace headgate {
 
 // A search takes up to the product of both lengths: half a second for the work that is allowed. A
 // text of the document may always be searched for one of some 250 characters. To normalize and to
-// collate takes the square of a run of combining marks.
+// collate takes the square of a run of combining marks; to find a locale, that of its name's parts.
 const std::string_view kSyncBuiltins = R"JS((function (maxPattern) {
 'use strict';
 const {construct, apply, ownKeys} = Reflect;
 const {defineProperty, getOwnPropertyDescriptor} = Object;
 const {RegExp: NativeRegExp, String: text, TypeError, RangeError} = globalThis;
 const sourceOf = getOwnPropertyDescriptor(NativeRegExp.prototype, 'source').get;
-const workPerMebibyte = 1 << 28, mebibyte = 1 << 20, maxNormalized = 10000;
+const workPerMebibyte = 1 << 28, mebibyte = 1 << 20, maxNormalized = 10000, maxLocale = 100;
 let work = workPerMebibyte;
 
 function allow(length) {
@@ -100,11 +100,29 @@ replace(text.prototype, ['matchAll'], takeOver(Symbol.matchAll, true, compile));
 replace(text.prototype, ['search'], takeOver(Symbol.search, false, compile));
 
 const normalized = value => checkLength(text(value), maxNormalized, 'a normalized text');
-replace(text.prototype, ['normalize', 'localeCompare'], (native, name) => (self, args) => {
+const locale = value => checkLength(text(value), maxLocale, 'the name of a locale');
+function locales(value) {
+  if (value === null || value === undefined) return value;
+  if (typeof value !== 'object') return locale(value);
+  const names = [];
+  for (let i = 0; i < value.length; i++) names.push(locale(value[i]));
+  return names;
+}
+const inLocale = native => (self, args) => {
+  args[0] = locales(args[0]);
+  return native(self, args);
+};
+replace(text.prototype, ['normalize'], native => (self, args) => {
   normalized(self);
-  if (name === 'localeCompare') args[0] = normalized(args[0]);
   return native(self, args);
 });
+replace(text.prototype, ['localeCompare'], native => (self, args) => {
+  normalized(self);
+  return native(self, [normalized(args[0]), locales(args[1]), args[2]]);
+});
+replace(text.prototype, ['toLocaleUpperCase', 'toLocaleLowerCase'], inLocale);
+replace(Number.prototype, ['toLocaleString'], inLocale);
+replace(Date.prototype, ['toLocaleString', 'toLocaleDateString', 'toLocaleTimeString'], inLocale);
 
 // Texts of one length are compared to their ends.
 replace(Array.prototype, ['indexOf', 'lastIndexOf', 'includes'], native => (self, args) => {
