@@ -168,6 +168,14 @@ test('on a full disk writes get 507, reads go on, and writes come back', async (
       for (const id of stored.keys()) {
         expectStatus(await server.public('GET', `/db/${id}`, undefined, { user: alice }), 200);
       }
+      // So they do if the server is started on a full disk.
+      if (round === 1) {
+        await server.restart();
+        assert.deepEqual([...await currentRevisions(server, 'db')].sort(), [...stored].sort());
+        const after = await server.changes('db', alice, {});
+        assert.equal(after.results.filter(({ id }) => stored.has(id)).length, stored.size);
+        expectError(await write(), 507);
+      }
       // With room again, the same process writes again.
       disk.resize(kRoomyMb);
       await waitFor('writes are accepted again', async () => (await write()).status === 201);

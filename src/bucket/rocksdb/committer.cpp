@@ -19,6 +19,12 @@ constexpr std::size_t kBatchBytesMax = 16u << 20;
 constexpr std::size_t kStatesKept = 65'536;
 constexpr std::chrono::milliseconds kRoomInterval(100);
 
+/// The channel cache, which grows with documents alone, and its record's copy in the base bucket.
+bool is_of_cache(const Operation& operation) {
+  const KeyKind kind = key_of(operation).kind;
+  return kind >= KeyKind::block || kind == KeyKind::stable_copy;
+}
+
 }  // namespace
 
 Committer::Committer(RocksEngine& engine, Publisher& publisher, FeedSyncer& syncer,
@@ -73,9 +79,9 @@ void Committer::add_statistics(RocksStatistics& into) const {
 
 void Committer::run() {
   while (true) {
-    const Requests requests = take();
+    Requests requests = take();
     if (requests.empty()) return;
-    commit(requests);
+    commit(std::move(requests));
   }
 }
 
@@ -97,8 +103,12 @@ Committer::Requests Committer::take() {
   return taken;
 }
 
-void Committer::commit(const Requests& requests) {
-  if (const Errc code = make_ready(requests); code != Errc::ok) return fail(requests, code);
+void Committer::commit(Requests requests) {
+  if (must_restart_) return fail(requests, Errc::unavailable);
+  if (const Requests refused = take_out_refused(requests); !refused.empty())
+    fail(refused, Errc::no_space);
+  if (requests.empty()) return;
+  if (const Errc code = make_ready(); code != Errc::ok) return fail(requests, code);
   PendingBatch batch(engine_, states_, last_version_);
   const bool is_barrier = carry_out(requests, batch);
   const Errc outcome = write(batch, is_barrier);
@@ -118,19 +128,33 @@ void Committer::fail(const Requests& requests, Errc code) {
   deliver(requests, {});
 }
 
-Errc Committer::make_ready(const Requests& requests) {
-  if (must_restart_) return Errc::unavailable;
-  // Barriers add nothing, and dropping a database is what makes room.
-  const bool adds = std::any_of(requests.begin(), requests.end(),
-                                [](const auto& request) { return !request->operations.empty(); });
-  if ((adds || must_reopen_) && !has_room()) return Errc::no_space;
+/// Takes out of `requests` those that there is no room for. Barriers add nothing, and dropping a
+/// database is what makes room.
+Committer::Requests Committer::take_out_refused(Requests& requests) {
+  const auto adds = [](const auto& request) { return !request->operations.empty(); };
+  if (!must_reopen_ && !std::any_of(requests.begin(), requests.end(), adds)) return {};
+  const Room room = look_for_room();
+  if (room == Room::ample) return {};
+  if (must_reopen_) return std::exchange(requests, {});
+  const auto is_accepted = [&](const auto& request) {
+    const auto& operations = request->operations;
+    return !adds(request) ||
+           (room == Room::little && std::all_of(operations.begin(), operations.end(), is_of_cache));
+  };
+  Requests refused;
+  for (auto& request : std::exchange(requests, {}))
+    (is_accepted(request) ? requests : refused).push_back(std::move(request));
+  return refused;
+}
+
+Errc Committer::make_ready() {
   return must_reopen_ ? reopen() : Errc::ok;
 }
 
 Errc Committer::reopen() {
   if (const auto reopened = engine_.reopen(options_); !reopened) {
     log(LogLevel::critical, "store.reopen_failed", {{"error", reopened.error().context}});
-    has_room_ = false;
+    room_ = Room::none;
     return Errc::no_space;
   }
   const std::uint64_t end = engine_.db->GetLatestSequenceNumber();
@@ -149,20 +173,23 @@ Errc Committer::reopen() {
 }
 
 /// Looks rarely; what others write to the disk in between is met as a failure.
-bool Committer::has_room() {
+Committer::Room Committer::look_for_room() {
   const auto now = std::chrono::steady_clock::now();
-  if (now - looked_for_room_ < kRoomInterval) return has_room_;
+  if (now - looked_for_room_ < kRoomInterval) return room_;
   looked_for_room_ = now;
   rocksdb::Env& env = options_.env ? *options_.env : *rocksdb::Env::Default();
   std::uint64_t free = 0;
   const auto status =
       env.GetFileSystem()->GetFreeSpace(options_.directory, rocksdb::IOOptions(), &free, nullptr);
-  const bool had_room = std::exchange(has_room_, !status.ok() || free >= options_.free_bytes_min);
-  if (had_room && !has_room_)
+  Room now_there = Room::ample;
+  if (status.ok() && free < options_.free_bytes_min)
+    now_there = free < options_.free_bytes_min / 4 ? Room::none : Room::little;
+  const Room before = std::exchange(room_, now_there);
+  if (before == Room::ample && room_ != Room::ample)
     log(LogLevel::critical, "store.disk_full", {{"free_bytes", std::to_string(free)}});
-  if (!had_room && has_room_)
+  if (before != Room::ample && room_ == Room::ample)
     log(LogLevel::info, "store.disk_has_room", {{"free_bytes", std::to_string(free)}});
-  return has_room_;
+  return room_;
 }
 
 /// Returns the databases whose feeds have news.
@@ -226,7 +253,7 @@ Errc Committer::failed(const rocksdb::Status& status, bool was_tried) {
   log(LogLevel::critical, "store.write_failed", {{"status", status.ToString()}});
   if (status.IsNoSpace()) {
     must_reopen_ = true;
-    has_room_ = false;
+    room_ = Room::none;
     looked_for_room_ = std::chrono::steady_clock::now();
     // Without a sync the end of the batch is missing in the log, and no open will find it. A sync
     // may have failed when all of it was there.

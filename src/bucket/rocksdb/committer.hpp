@@ -39,16 +39,20 @@ class Committer {
 
  private:
   using Requests = Mailbox::Requests;
+  /// What the disk has room for: everything; the channel cache, which finishes what was accepted
+  /// and without which no database is opened; nothing.
+  enum class Room : unsigned char { ample, little, none };
 
   void run();
   Requests take();
-  void commit(const Requests& requests);
+  void commit(Requests requests);
   bool carry_out(const Requests& requests, PendingBatch& batch);
   Mailbox::Databases succeed(PendingBatch& batch, bool is_barrier);
   Errc write(PendingBatch& batch, bool is_barrier);
   Errc write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync);
-  Errc make_ready(const Requests& requests);
-  bool has_room();
+  Errc make_ready();
+  Requests take_out_refused(Requests& requests);
+  Room look_for_room();
   void fail(const Requests& requests, Errc code);
   Errc failed(const rocksdb::Status& status, bool was_tried);
   Errc reopen();
@@ -76,7 +80,7 @@ class Committer {
   std::uint64_t log_end_ = 0;
   std::uint64_t log_end_if_done_ = 0;
   bool must_restart_ = false;
-  bool has_room_ = true;
+  Room room_ = Room::ample;
   std::chrono::steady_clock::time_point looked_for_room_;
 
   std::atomic<std::uint64_t> batches_ = 0;

@@ -58,6 +58,30 @@ TEST_F(RocksDiskTest, StopsWritingBeforeTheDiskIsFull) {
   EXPECT_EQ(append(key("a"), "x").number, length + 1);
 }
 
+// What was accepted is finished, and a database that is opened on a full disk can be read.
+TEST_F(RocksDiskTest, WithLittleRoomTheCacheIsStillWritten) {
+  open();
+  ASSERT_TRUE(insert(key("before"), "x", kDurable).ok());
+  disk_.files->set_free_bytes(options().free_bytes_min - 1);
+  EXPECT_TRUE(eventually([&] { return append(key("a"), "x").status == Errc::no_space; }));
+  EXPECT_EQ(append(key("block", KeyKind::block), "123").number, 3u);
+  close();
+  open();
+  EXPECT_TRUE(eventually([&] { return append(key("a"), "x").status == Errc::no_space; }));
+  EXPECT_TRUE(insert(key("horizon", KeyKind::horizon), "x", kDurable).ok());
+  // One that is refused takes nobody along who waits with it.
+  std::vector<Operation> both{operation::Insert{key("b"), "x", {}, {}},
+                              operation::Append{key("block", KeyKind::block), "4", {}}};
+  EXPECT_EQ(run(bucket_->pipeline(std::move(both), kNoDeadline))[0].status, Errc::no_space);
+  EXPECT_EQ(append(key("block", KeyKind::block), "4").number, 4u);
+  disk_.files->set_free_bytes(options().free_bytes_min / 4 - 1);
+  EXPECT_TRUE(
+      eventually([&] { return append(key("c", KeyKind::block), "x").status == Errc::no_space; }));
+  EXPECT_EQ(get(key("before")).bytes, "x");
+  disk_.files->set_free_bytes(std::nullopt);
+  EXPECT_TRUE(can_write_again("after"));
+}
+
 TEST_F(RocksDiskTest, AnIoErrorLeavesTheOutcomeOfOneBatchUnknown) {
   open();
   ASSERT_TRUE(insert(key("before"), "x", kDurable).ok());

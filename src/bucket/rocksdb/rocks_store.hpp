@@ -24,7 +24,7 @@ struct RocksOptions {
   std::size_t block_cache_bytes = 256u << 20;   ///< blocks read, with indexes and filters
   std::size_t write_buffer_bytes = 128u << 20;  ///< written, not yet in files: of all families
   std::size_t queue_operations_max = 65'536;    ///< waiting writes; beyond: `overloaded`
-  /// With less free on the disk writes are refused: `no_space`. Room for what RocksDB still writes.
+  /// With less free, writes to the base bucket are refused (`no_space`); with a quarter, all are.
   std::uint64_t free_bytes_min = 256u << 20;
   std::size_t queue_bytes_max = 256u << 20;  ///< of the waiting writes; beyond: `overloaded`
   rocksdb::Env* env = nullptr;               ///< null: the machine's. Tests use faulty ones
