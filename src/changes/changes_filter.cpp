@@ -36,6 +36,14 @@ bool may_have(const Principal& reader, const DocumentEnvelope& envelope, const C
   return false;
 }
 
+// By a channel that the feed has.
+bool is_shown(const DocumentEnvelope& envelope, const ChannelPlan& plan) {
+  return plan.sees_all || std::ranges::any_of(envelope.channels, [&](const auto& channel) {
+           return channel.second.is_current() &&
+                  plan.is_visible(ChannelId::of_documents(channel.first));
+         });
+}
+
 // A document may have been lost by several channels: the newest of what they tell, at the first of
 // its places.
 void keep_newest_candidates(std::vector<Change>& changes) {
@@ -64,8 +72,10 @@ Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
       return !options_.doc_ids->contains(change.entry().doc_id.text());
     });
   }
-  const bool reads_documents =
-      options_.selector || std::ranges::any_of(merged.changes, &Change::is_candidate);
+  // Where all was read ahead nothing is shown that is gone further on.
+  is_read_in_part_ = merged.bound < ChangesPlace::ordinary(bounds.up_to);
+  const bool reads_documents = options_.selector || (options_.active_only && is_read_in_part_) ||
+                               std::ranges::any_of(merged.changes, &Change::is_candidate);
   if (!reads_documents) co_return Result<void>();
   const std::vector<Change> all = std::exchange(merged.changes, {});
   const auto is_beyond = [&](const Change& change) {
@@ -93,6 +103,8 @@ Task<Result<void>> ChangesFilter::keep_wanted(std::shared_ptr<const Principal> r
                                               std::vector<Change> changes,
                                               std::vector<Change>& kept) {
   HG_CO_CHECK(co_await drop_unfounded(reader, stable, changes));
+  if (options_.active_only && is_read_in_part_)
+    HG_CO_CHECK(co_await drop_gone(plan, stable, changes));
   if (options_.selector) co_return co_await select(reader, plan, std::move(changes), kept);
   std::ranges::move(changes, std::back_inserter(kept));
   co_return Result<void>();
@@ -118,6 +130,24 @@ Task<Result<void>> ChangesFilter::drop_unfounded(std::shared_ptr<const Principal
                              reader->access.can_read(envelope->current_channels());
     return is_readable ||
            !(change.held->may_be_shown || may_have(*reader, *envelope, *change.held));
+  });
+  co_return Result<void>();
+}
+
+// What is gone since will be told by no row: active_only leaves it out. What is above stable may
+// yet be lost.
+Task<Result<void>> ChangesFilter::drop_gone(const ChannelPlan& plan, Sequence stable,
+                                            std::vector<Change>& changes) {
+  std::erase_if(changes, [](const Change& change) { return change.entry().is_deleted(); });
+  std::vector<DocId> ids;
+  for (const Change& change : changes) ids.push_back(change.entry().doc_id);
+  HG_CO_TRY(const auto envelopes, co_await source_.load_envelopes(std::move(ids)));
+  std::size_t next = 0;
+  std::erase_if(changes, [&](const Change&) {
+    const auto& envelope = envelopes[next++];
+    if (!envelope) return true;
+    const bool is_gone = envelope->tree.is_deleted() || !is_shown(*envelope, plan);
+    return is_gone && envelope->sequence <= stable;
   });
   co_return Result<void>();
 }
