@@ -14,7 +14,8 @@ constexpr std::size_t kStep = 50;
 
 // When the document was in the channel.
 std::vector<GrantSpan> stays_in(const DocumentEnvelope& envelope, const ChannelId& channel) {
-  if (channel == ChannelId::star()) return {{Sequence(), kUnended}};
+  const Sequence deleted_at = envelope.tree.is_deleted() ? envelope.sequence : kUnended;
+  if (channel == ChannelId::star()) return {{Sequence(), deleted_at}};
   std::vector<GrantSpan> stays;
   const auto found = envelope.channels.find(channel.name());
   if (found == envelope.channels.end()) return stays;
@@ -25,15 +26,25 @@ std::vector<GrantSpan> stays_in(const DocumentEnvelope& envelope, const ChannelI
 
 // The document was in the channel while the reader could read it, and the reader has not been told
 // that it left.
-bool may_have(const Principal& reader, const DocumentEnvelope& envelope, const Change::Held& by) {
-  const auto held = reader.access_history.find(std::string(by.channel.name()));
+bool had_in(const Principal& reader, const DocumentEnvelope& envelope, const ChannelId& channel,
+            Sequence told_to) {
+  const auto held = reader.access_history.find(std::string(channel.name()));
   if (held == reader.access_history.end()) return false;
-  for (const GrantSpan& stay : stays_in(envelope, by.channel)) {
-    if (stay.end <= by.told_to) continue;
+  for (const GrantSpan& stay : stays_in(envelope, channel)) {
+    if (stay.end <= told_to) continue;
     for (const GrantSpan& span : held->second)
       if (stay.start < span.end && span.start < stay.end) return true;
   }
   return false;
+}
+
+// In the channel, or in one that "*" has taken the place of.
+bool may_have(const Principal& reader, const DocumentEnvelope& envelope, const Change::Held& by) {
+  if (had_in(reader, envelope, by.channel, by.told_to)) return true;
+  return by.channel == ChannelId::star() &&
+         std::ranges::any_of(envelope.channels, [&](const auto& channel) {
+           return had_in(reader, envelope, ChannelId::of_documents(channel.first), by.told_to);
+         });
 }
 
 // By a channel that the feed has.

@@ -32,6 +32,7 @@ class RevocationTest : public ChangesFixture {
   }
 };
 
+// sync_gateway PR 5021 (CBG-1477): not of `both`, which another channel shows.
 TEST_F(RevocationTest, AChannelTakenByAnAdmin) {
   put_user("alice", {"news", "c"});       // 2
   put_in("a", "c");                       // 3
@@ -74,6 +75,22 @@ TEST_F(RevocationTest, TheRowNamesTheRevisionAndShowsNoBody) {
   EXPECT_FALSE(doc.find("channels"));
 }
 
+// "*" takes the place of every channel: what died in one of them is told by no other.
+TEST_F(RevocationTest, AChannelThatIsLostForAll) {
+  put_user("alice", {"c"});                     // 2
+  const auto gone = put_in("gone", "c");        // 3
+  const auto elsewhere = put_in("other", "x");  // 4
+  put_in("stays", "c");                         // 5
+  remove("gone", gone);                         // 6
+  remove("other", elsewhere);                   // 7
+  put_user("alice", {"*"});                     // 8
+  settle();
+  EXPECT_THAT(told_to("alice", "5"), ElementsAre("stays@8:5", "gone@8:6"));
+  EXPECT_THAT(changes("5", user("alice")), ElementsAre("stays@8:5", "gone@8:6"));
+  EXPECT_THAT(told_to("alice", "6"), ElementsAre("stays@8:5")) << "was told";
+  EXPECT_THAT(told_to("alice", "0"), ElementsAre("stays@8:5")) << "has nothing";
+}
+
 // A client must not learn of documents that were never in the channel while it had it.
 TEST_F(RevocationTest, OnlyWhatTheReaderMayHave) {
   const auto early = put_in("early", "c");  // 2
@@ -113,6 +130,7 @@ TEST_F(RevocationTest, OneOfSeveralLostChannelsHadTheDocument) {
   EXPECT_THAT(told_to("alice", "6"), ElementsAre("-a@7:4", "-b@7:5")) << "and each once";
 }
 
+// sync_gateway PR 5242 (CBG-1695): told from the store, not from what a process remembers.
 TEST_F(RevocationTest, AGrantOfADocumentThatIsTakenBack) {
   put_user("alice", {"n"});                                                     // 2
   put_in("a", "c");                                                             // 3

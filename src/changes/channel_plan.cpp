@@ -9,13 +9,12 @@ namespace {
 // What is granted with the database itself, or by its first write, has no past to be sent again.
 constexpr Sequence kFirst(1);
 
-// By itself or as one of all.
+// By itself or as one of all; of "*", whatever of it.
 Sequence had_until(const Principal& reader, const std::string& channel, Sequence granted_at) {
   Sequence until;
-  for (const std::string_view name : {std::string_view(channel), kStarChannel}) {
-    const auto known = reader.access_history.find(std::string(name));
-    if (known == reader.access_history.end()) continue;
-    for (const GrantSpan& span : known->second)
+  for (const auto& [name, spans] : reader.access_history) {
+    if (name != channel && name != kStarChannel && channel != kStarChannel) continue;
+    for (const GrantSpan& span : spans)
       if (span.start < granted_at) until = std::max(until, span.end);
   }
   return until;
