@@ -45,6 +45,7 @@ class Watcher {
     Object.assign(this, { server, oracle, user, feed, mode });
     this.held = new Map();
     this.newest = new Map(); // generation of the newest revision told of each document
+    this.told = new Map(); // document -> its rows, as far as they are looked at after a failure
     this.unjudged = [];
     this.since = '0';
     /** Rows come from passes that began at this time of the oracle, or later. */
@@ -73,10 +74,18 @@ class Watcher {
   take(row) {
     this.since = row.seq;
     const { rev } = row.changes[0];
+    this.note(row);
     // The request under way may be in force before it is answered.
     this.unjudged.push({ row, from: this.from, to: this.oracle.now + 1 });
     this.hold(row, rev);
     if (row.id === kMarker) this.from = Math.max(this.from, row.doc.at);
+  }
+
+  note({ id, seq, changes, deleted, removed, revoked, doc }) {
+    const rows = this.told.get(id) ?? [];
+    rows.push({ seq, rev: changes[0].rev, deleted, removed, revoked,
+      redacted: doc?._removed, at: this.oracle.now });
+    this.told.set(id, rows.slice(-8));
   }
 
   /** As a replicator does, which an older revision of what it has tells nothing. */
@@ -108,6 +117,16 @@ class Watcher {
     const keeps = [...this.held].filter(([id]) => !visible.has(id))
       .map(([id, rev]) => `keeps ${id} ${rev}`);
     return [...lacks, ...keeps].slice(0, 6).map((each) => `${this.name} ${each}`);
+  }
+
+  /** What led to the first difference; nothing without one. */
+  story() {
+    const visible = this.oracle.visible(this.user.name);
+    const id = [...this.held.keys()].find((each) => !visible.has(each)) ??
+      [...visible].find(([each, rev]) => this.held.get(each) !== rev)?.[0];
+    return id && [`${this.name}, since ${this.since}, now ${this.oracle.now}`,
+      ...(this.told.get(id) ?? []).map((row) => `told ${JSON.stringify(row)}`),
+      ...this.oracle.story(this.user.name, id)].join('\n');
   }
 
   async stop() {
@@ -235,7 +254,11 @@ class Scene {
       if (this.server.exited) await this.server.restart();
       return differences().length === 0;
     }, 30_000)
-      .catch(() => assert.deepEqual(differences().slice(0, 10), [], what));
+      .catch(() => {
+        const stories = this.watchers.map((watcher) => watcher.story()).filter(Boolean);
+        if (stories.length > 0) console.log(stories.slice(0, 3).join('\n\n'));
+        assert.deepEqual(differences().slice(0, 10), [], what);
+      });
     const objections = this.watchers.flatMap((watcher) => watcher.objections());
     assert.deepEqual(objections.slice(0, 5), [], what);
   }
