@@ -50,6 +50,7 @@ class DocumentPurgerTest : public DatabaseFixture {
   }
 };
 
+// sync_gateway#3765, PR 3770.
 TEST_F(DocumentPurgerTest, APurgedDocumentIsGoneFromEveryChannelWithItsHistory) {
   const std::string first = put_ok("a", R"({"channels":["news","old"]})");
   put_ok("a", R"({"channels":["news"]})", first);
