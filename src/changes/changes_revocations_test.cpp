@@ -91,6 +91,25 @@ TEST_F(RevocationTest, AChannelThatIsLostForAll) {
   EXPECT_THAT(told_to("alice", "0"), ElementsAre("stays@8:5")) << "has nothing";
 }
 
+// While "*" waits for stable, the position must not pass over what the lost channel has to tell.
+TEST_F(RevocationTest, AChannelThatIsLostForAllWhileThatWaits) {
+  put_user("alice", {"c", "d"});       // 2
+  const auto c = put_in("in c", "c");  // 3
+  const auto d = put_in("in d", "d");  // 4
+  remove("in c", c);                   // 5
+  put_user("alice", {"d"});            // 6
+  freeze_stable();
+  remove("in d", d);         // 7
+  put_user("alice", {"*"});  // 8
+  Follower& follower = follow(revoking(FeedKind::continuous, "4"), user("alice"));
+  settle(milliseconds(300));
+  thaw_stable();
+  std::set<std::string> ids;
+  for (const SeenRow& row : follower.rows)
+    if (row.is_deleted || row.is_revoked) ids.insert(row.id);
+  EXPECT_THAT(ids, ElementsAre("in c", "in d"));
+}
+
 // A client must not learn of documents that were never in the channel while it had it.
 TEST_F(RevocationTest, OnlyWhatTheReaderMayHave) {
   const auto early = put_in("early", "c");  // 2

@@ -59,7 +59,6 @@ std::vector<FeedChannel> feed_channels(const Principal& reader,
 std::vector<FeedChannel> lost_channels(const Principal& reader,
                                        const std::optional<std::vector<std::string>>& names) {
   std::vector<FeedChannel> lost;
-  if (reader.access.has_star()) return lost;
   const auto is_named = [&](std::string_view name) {
     return std::find(names->begin(), names->end(), name) != names->end();
   };
