@@ -91,6 +91,21 @@ TEST_F(RevocationTest, AChannelThatIsLostForAll) {
   EXPECT_THAT(told_to("alice", "0"), ElementsAre("stays@8:5")) << "has nothing";
 }
 
+// The backfill of "*" leaves the tombstone out; what an older channel tells must not show the
+// document.
+TEST_F(RevocationTest, DeletedAfterItLeftAChannelOfAHolderOfAll) {
+  put_user("alice", {"c"});       // 2
+  auto rev = put_in("a", "c");    // 3
+  rev = put_in("a", "x", rev);    // 4
+  remove("a", rev);               // 5
+  put_user("alice", {"c", "*"});  // 6
+  settle();
+  ChangesOptions asked = options(FeedKind::normal, "0");
+  asked.include_docs = true;
+  for (const SeenRow& row : get_changes(asked, user("alice")).rows)
+    EXPECT_TRUE(row.is_deleted || JsonView(row.doc).find("_removed")) << row.id << " " << row.doc;
+}
+
 // While "*" waits for stable, the position must not pass over what the lost channel has to tell.
 TEST_F(RevocationTest, AChannelThatIsLostForAllWhileThatWaits) {
   put_user("alice", {"c", "d"});       // 2
