@@ -148,12 +148,13 @@ TEST_P(PartSweeperTest, AWriteUnderWayStoresAgainWhatWasSweptAway) {
 }
 
 TEST_P(PartSweeperTest, ASweepThatComesLateRemovesNothingThatIsReferredToSince) {
+  const std::string rev = put_ok("a", "{}");
   bucket_.inject({.matches = writes_of_kind(KeyKind::document), .code = Errc::no_space});
-  EXPECT_FALSE(put("a", with(kHello)));
+  EXPECT_FALSE(put("a", with(kHello), rev));
   hold(removal_of(KeyKind::attachment));
   db_->parts().start();
   await_hold();
-  put_ok("a", with(kHello));
+  put_ok("a", with(kHello), rev);
   finish();
   sweep();
   EXPECT_EQ(bytes_of("a"), "hello");
