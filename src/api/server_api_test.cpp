@@ -179,6 +179,8 @@ TEST_F(ServerApi, DatabaseInformationForReplicators) {
   EXPECT_NE(info.at("instance_start_time"), "");
   EXPECT_EQ(user(post, "/db/_ensure_full_commit", "{}").status, 201);
   EXPECT_EQ(user(post, "/db/_compact", "{}").status, 202);
+  EXPECT_EQ(info.at("compact_running"), "false");
+  EXPECT_EQ(admin(post, "/db/_compact", "{}").status, 202);
   EXPECT_EQ(user(get, "/db").status, 200);
 }
 

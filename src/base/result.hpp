@@ -17,7 +17,7 @@ enum class Errc : unsigned char {
   not_found,                ///< no such value
   exists,                   ///< insert found a value
   cas_mismatch,             ///< replace or remove found another version
-  condition_failed,         ///< a condition of insert_if does not hold
+  condition_failed,         ///< a condition of a write does not hold
   rolled_back,              ///< another history than the one demanded; nothing was done
   unavailable,              ///< not done; trying again later may work
   timeout_unknown_outcome,  ///< done, not done, or still to be done

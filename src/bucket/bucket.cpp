@@ -34,9 +34,9 @@ Errc check_options(const Key& key, const WriteOptions& options) {
   return Errc::ok;
 }
 
-Errc check_conditions(const operation::Insert& insert) {
-  for (const Condition& condition : insert.conditions) {
-    if (condition.key.database != insert.key.database || condition.key.tag != insert.key.tag)
+Errc check_conditions(const Key& key, const std::vector<Condition>& conditions) {
+  for (const Condition& condition : conditions) {
+    if (condition.key.database != key.database || condition.key.tag != key.tag)
       return Errc::invalid_argument;
     if (check_key(condition.key) != Errc::ok) return Errc::too_large;
   }
@@ -53,7 +53,7 @@ Errc check_one(const O& o) {
     if (o.bytes.size() > kMaxValueBytes) return Errc::too_large;
   }
   if constexpr (requires { o.conditions; }) {
-    if (const Errc code = check_conditions(o); code != Errc::ok) return code;
+    if (const Errc code = check_conditions(o.key, o.conditions); code != Errc::ok) return code;
   }
   if constexpr (requires { o.options; }) return check_options(o.key, o.options);
   return Errc::ok;

@@ -63,17 +63,21 @@ struct Insert {
   std::vector<Condition> conditions = {};
 };
 /// Overwrites the version `cas`: cas, position; else `cas_mismatch` (`not_found` without a value).
+/// Then `conditions`, as of Insert.
 struct Replace {
   Key key;
   std::string value;
   Cas cas;
   WriteOptions options = {};
+  std::vector<Condition> conditions = {};
 };
-/// Removes the version `cas`; else `cas_mismatch` (`not_found` without a value).
+/// Removes the version `cas`, or without it whatever there is; else `cas_mismatch` (`not_found`
+/// without a value). Then `conditions`, as of Insert.
 struct Remove {
   Key key;
-  Cas cas;
+  std::optional<Cas> cas;
   WriteOptions options = {};
+  std::vector<Condition> conditions = {};
 };
 /// Adds bytes at the end of a value, which begins empty. `number` is the new length. Not
 /// idempotent: a repetition after an unknown outcome must be harmless.

@@ -174,6 +174,34 @@ TEST_P(BucketContract, InsertIfChecksPrefixAndAbsence) {
             Errc::invalid_argument);
 }
 
+TEST_P(BucketContract, ReplaceAndRemoveCheckConditionsAfterTheVersion) {
+  const Key part = key("part", KeyKind::attachment);
+  const Key absent = key("absent", KeyKind::attachment);
+  const Cas first = insert(key("a"), "1 one").cas;
+  insert(part, "bytes");
+  const auto replace_if = [&](Cas cas, std::vector<Condition> conditions) {
+    return pipeline({operation::Replace{key("a"), "2 two", cas, {}, std::move(conditions)}})[0];
+  };
+  EXPECT_EQ(replace_if(Cas(~0ull), {{absent, ""}}).status, Errc::cas_mismatch);
+  EXPECT_EQ(replace_if(first, {{part, ""}, {absent, ""}}).status, Errc::condition_failed);
+  EXPECT_EQ(replace_if(first, {{key("part", KeyKind::attachment, "elsewhere"), ""}}).status,
+            Errc::invalid_argument);
+  EXPECT_EQ(get(key("a")).bytes, "1 one");
+  const Reply second = replace_if(first, {{part, ""}, {absent, std::nullopt}});
+  EXPECT_EQ(second.status, Errc::ok);
+
+  const auto remove_if = [&](std::optional<Cas> cas, std::vector<Condition> conditions) {
+    return pipeline({operation::Remove{part, cas, {}, std::move(conditions)}})[0].status;
+  };
+  EXPECT_EQ(remove_if(Cas(~0ull), {{key("a"), "2 "}}), Errc::cas_mismatch);
+  EXPECT_EQ(remove_if({}, {{key("a"), "1 "}}), Errc::condition_failed);
+  EXPECT_EQ(remove_if({}, {{key("a"), std::nullopt}}), Errc::condition_failed);
+  EXPECT_EQ(get(part).bytes, "bytes");
+  EXPECT_EQ(remove_if({}, {{key("a"), "2 "}}), Errc::ok) << "whatever its version";
+  EXPECT_EQ(remove_if({}, {}), Errc::not_found);
+  EXPECT_EQ(replace_if(second.cas, {{part, ""}}).status, Errc::condition_failed);
+}
+
 TEST_P(BucketContract, WritesUnderAnotherHistoryAreNotDone) {
   insert(key("a"), "one");
   const Reply before = get(key("a"));

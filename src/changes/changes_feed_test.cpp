@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "changes/changes_fixture.hpp"
+#include "changes/changes_position.hpp"
 
 namespace headgate {
 namespace {
@@ -111,6 +112,32 @@ TEST_F(ChangesFeedTest, ActiveOnlyGoesThroughPagesWithoutASingleRow) {
   // What an active_only reader left out is there for others (CBG-814).
   EXPECT_EQ(get_changes(ChangesFixture::options(FeedKind::normal, "0", {"news"})).rows.size(),
             1'201u);
+}
+
+// What lies further ahead than is read at once must not be shown as it was before: nobody would be
+// told that it is gone.
+TEST_F(ChangesFeedTest, ActiveOnlyShowsNothingThatIsGoneFurtherOn) {
+  const std::string deleted = put_in("deleted", "news");
+  const std::string moved = put_in("moved", "news");
+  const std::string changed = put_in("changed", "news");
+  put_in("live", "news");
+  for (std::uint64_t i = 0; i < ChangesPosition::kLookAhead; ++i)
+    put_in("doc" + std::to_string(i), "news");
+  remove("deleted", deleted);
+  put_in("moved", "other", moved);
+  put_in("changed", "news", changed);
+  freeze_stable();
+  for (const ReadMode mode : {ReadMode::available, ReadMode::stable}) {
+    ChangesOptions options = ChangesFixture::options(FeedKind::normal, "0", {"news"});
+    options.active_only = true;
+    options.mode = mode;
+    std::map<std::string, int> rows;
+    for (const SeenRow& row : get_changes(options).rows) ++rows[row.id];
+    EXPECT_EQ(rows.size(), ChangesPosition::kLookAhead + 2);
+    EXPECT_FALSE(rows.contains("deleted"));
+    EXPECT_FALSE(rows.contains("moved"));
+    EXPECT_GE(rows["changed"], 1);
+  }
 }
 
 TEST_F(ChangesFeedTest, ManyRowsComeInBoundedBatches) {

@@ -14,7 +14,8 @@ constexpr std::size_t kStep = 50;
 
 // When the document was in the channel.
 std::vector<GrantSpan> stays_in(const DocumentEnvelope& envelope, const ChannelId& channel) {
-  if (channel == ChannelId::star()) return {{Sequence(), kUnended}};
+  const Sequence deleted_at = envelope.tree.is_deleted() ? envelope.sequence : kUnended;
+  if (channel == ChannelId::star()) return {{Sequence(), deleted_at}};
   std::vector<GrantSpan> stays;
   const auto found = envelope.channels.find(channel.name());
   if (found == envelope.channels.end()) return stays;
@@ -25,15 +26,33 @@ std::vector<GrantSpan> stays_in(const DocumentEnvelope& envelope, const ChannelI
 
 // The document was in the channel while the reader could read it, and the reader has not been told
 // that it left.
-bool may_have(const Principal& reader, const DocumentEnvelope& envelope, const Change::Held& by) {
-  const auto held = reader.access_history.find(std::string(by.channel.name()));
+bool had_in(const Principal& reader, const DocumentEnvelope& envelope, const ChannelId& channel,
+            Sequence told_to) {
+  const auto held = reader.access_history.find(std::string(channel.name()));
   if (held == reader.access_history.end()) return false;
-  for (const GrantSpan& stay : stays_in(envelope, by.channel)) {
-    if (stay.end <= by.told_to) continue;
+  for (const GrantSpan& stay : stays_in(envelope, channel)) {
+    if (stay.end <= told_to) continue;
     for (const GrantSpan& span : held->second)
       if (stay.start < span.end && span.start < stay.end) return true;
   }
   return false;
+}
+
+// In the channel, or in one that "*" has taken the place of.
+bool may_have(const Principal& reader, const DocumentEnvelope& envelope, const Change::Held& by) {
+  if (had_in(reader, envelope, by.channel, by.told_to)) return true;
+  return by.channel == ChannelId::star() &&
+         std::ranges::any_of(envelope.channels, [&](const auto& channel) {
+           return had_in(reader, envelope, ChannelId::of_documents(channel.first), by.told_to);
+         });
+}
+
+// By a channel that the feed has.
+bool is_shown(const DocumentEnvelope& envelope, const ChannelPlan& plan) {
+  return plan.sees_all || std::ranges::any_of(envelope.channels, [&](const auto& channel) {
+           return channel.second.is_current() &&
+                  plan.is_visible(ChannelId::of_documents(channel.first));
+         });
 }
 
 // A document may have been lost by several channels: the newest of what they tell, at the first of
@@ -64,8 +83,10 @@ Task<Result<void>> ChangesFilter::apply(std::shared_ptr<const Principal> reader,
       return !options_.doc_ids->contains(change.entry().doc_id.text());
     });
   }
-  const bool reads_documents =
-      options_.selector || std::ranges::any_of(merged.changes, &Change::is_candidate);
+  // Where all was read ahead nothing is shown that is gone further on.
+  is_read_in_part_ = merged.bound < ChangesPlace::ordinary(bounds.up_to);
+  const bool reads_documents = options_.selector || (options_.active_only && is_read_in_part_) ||
+                               std::ranges::any_of(merged.changes, &Change::is_candidate);
   if (!reads_documents) co_return Result<void>();
   const std::vector<Change> all = std::exchange(merged.changes, {});
   const auto is_beyond = [&](const Change& change) {
@@ -93,6 +114,8 @@ Task<Result<void>> ChangesFilter::keep_wanted(std::shared_ptr<const Principal> r
                                               std::vector<Change> changes,
                                               std::vector<Change>& kept) {
   HG_CO_CHECK(co_await drop_unfounded(reader, stable, changes));
+  if (options_.active_only && is_read_in_part_)
+    HG_CO_CHECK(co_await drop_gone(plan, stable, changes));
   if (options_.selector) co_return co_await select(reader, plan, std::move(changes), kept);
   std::ranges::move(changes, std::back_inserter(kept));
   co_return Result<void>();
@@ -118,6 +141,24 @@ Task<Result<void>> ChangesFilter::drop_unfounded(std::shared_ptr<const Principal
                              reader->access.can_read(envelope->current_channels());
     return is_readable ||
            !(change.held->may_be_shown || may_have(*reader, *envelope, *change.held));
+  });
+  co_return Result<void>();
+}
+
+// What is gone since will be told by no row: active_only leaves it out. What is above stable may
+// yet be lost.
+Task<Result<void>> ChangesFilter::drop_gone(const ChannelPlan& plan, Sequence stable,
+                                            std::vector<Change>& changes) {
+  std::erase_if(changes, [](const Change& change) { return change.entry().is_deleted(); });
+  std::vector<DocId> ids;
+  for (const Change& change : changes) ids.push_back(change.entry().doc_id);
+  HG_CO_TRY(const auto envelopes, co_await source_.load_envelopes(std::move(ids)));
+  std::size_t next = 0;
+  std::erase_if(changes, [&](const Change&) {
+    const auto& envelope = envelopes[next++];
+    if (!envelope) return true;
+    const bool is_gone = envelope->tree.is_deleted() || !is_shown(*envelope, plan);
+    return is_gone && envelope->sequence <= stable;
   });
   co_return Result<void>();
 }

@@ -12,10 +12,10 @@
 namespace headgate {
 
 /// Takes out of what a pass has read the documents that a request did not ask for, by their ids or
-/// by a selector, and candidates (Change::held) of documents that the reader can still read, or
-/// never could.
-/// Reads documents for the latter two, and so looks at a bounded number of them in one pass.
-/// Confined to its executor. Source and options must outlive it, and the calls in flight.
+/// by a selector, or because they are gone (active_only), and candidates (Change::held) of
+/// documents that the reader can still read, or never could. Reads documents for all but the first,
+/// and so looks at a bounded number of them in one pass. Confined to its executor. Source and
+/// options must outlive it, and the calls in flight.
 class ChangesFilter {
  public:
   /// Documents that one pass reads at most.
@@ -42,11 +42,14 @@ class ChangesFilter {
                                  std::vector<Change>& kept);
   Task<Result<void>> drop_unfounded(std::shared_ptr<const Principal> reader, Sequence stable,
                                     std::vector<Change>& changes);
+  Task<Result<void>> drop_gone(const ChannelPlan& plan, Sequence stable,
+                               std::vector<Change>& changes);
   Task<Result<void>> select(std::shared_ptr<const Principal> reader, const ChannelPlan& plan,
                             std::vector<Change> changes, std::vector<Change>& kept);
 
   ChangesSource& source_;
   const ChangesOptions& options_;
+  bool is_read_in_part_ = false;  // changes lie beyond what the pass has read
 };
 
 }  // namespace headgate

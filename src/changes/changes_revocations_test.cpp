@@ -33,6 +33,7 @@ class RevocationTest : public ChangesFixture {
 };
 
 // sync_gateway#264, #313, #927: a client learns which documents it has to let go of.
+// sync_gateway PR 5021 (CBG-1477): not of `both`, which another channel shows.
 TEST_F(RevocationTest, AChannelTakenByAnAdmin) {
   put_user("alice", {"news", "c"});       // 2
   put_in("a", "c");                       // 3
@@ -75,6 +76,56 @@ TEST_F(RevocationTest, TheRowNamesTheRevisionAndShowsNoBody) {
   EXPECT_FALSE(doc.find("channels"));
 }
 
+// "*" takes the place of every channel: what died in one of them is told by no other.
+TEST_F(RevocationTest, AChannelThatIsLostForAll) {
+  put_user("alice", {"c"});                     // 2
+  const auto gone = put_in("gone", "c");        // 3
+  const auto elsewhere = put_in("other", "x");  // 4
+  put_in("stays", "c");                         // 5
+  remove("gone", gone);                         // 6
+  remove("other", elsewhere);                   // 7
+  put_user("alice", {"*"});                     // 8
+  settle();
+  EXPECT_THAT(told_to("alice", "5"), ElementsAre("stays@8:5", "gone@8:6"));
+  EXPECT_THAT(changes("5", user("alice")), ElementsAre("stays@8:5", "gone@8:6"));
+  EXPECT_THAT(told_to("alice", "6"), ElementsAre("stays@8:5")) << "was told";
+  EXPECT_THAT(told_to("alice", "0"), ElementsAre("stays@8:5")) << "has nothing";
+}
+
+// The backfill of "*" leaves the tombstone out; what an older channel tells must not show the
+// document.
+TEST_F(RevocationTest, DeletedAfterItLeftAChannelOfAHolderOfAll) {
+  put_user("alice", {"c"});       // 2
+  auto rev = put_in("a", "c");    // 3
+  rev = put_in("a", "x", rev);    // 4
+  remove("a", rev);               // 5
+  put_user("alice", {"c", "*"});  // 6
+  settle();
+  ChangesOptions asked = options(FeedKind::normal, "0");
+  asked.include_docs = true;
+  for (const SeenRow& row : get_changes(asked, user("alice")).rows)
+    EXPECT_TRUE(row.is_deleted || JsonView(row.doc).find("_removed")) << row.id << " " << row.doc;
+}
+
+// While "*" waits for stable, the position must not pass over what the lost channel has to tell.
+TEST_F(RevocationTest, AChannelThatIsLostForAllWhileThatWaits) {
+  put_user("alice", {"c", "d"});       // 2
+  const auto c = put_in("in c", "c");  // 3
+  const auto d = put_in("in d", "d");  // 4
+  remove("in c", c);                   // 5
+  put_user("alice", {"d"});            // 6
+  freeze_stable();
+  remove("in d", d);         // 7
+  put_user("alice", {"*"});  // 8
+  Follower& follower = follow(revoking(FeedKind::continuous, "4"), user("alice"));
+  settle(milliseconds(300));
+  thaw_stable();
+  std::set<std::string> ids;
+  for (const SeenRow& row : follower.rows)
+    if (row.is_deleted || row.is_revoked) ids.insert(row.id);
+  EXPECT_THAT(ids, ElementsAre("in c", "in d"));
+}
+
 // A client must not learn of documents that were never in the channel while it had it.
 TEST_F(RevocationTest, OnlyWhatTheReaderMayHave) {
   const auto early = put_in("early", "c");  // 2
@@ -114,6 +165,7 @@ TEST_F(RevocationTest, OneOfSeveralLostChannelsHadTheDocument) {
   EXPECT_THAT(told_to("alice", "6"), ElementsAre("-a@7:4", "-b@7:5")) << "and each once";
 }
 
+// sync_gateway PR 5242 (CBG-1695): told from the store, not from what a process remembers.
 TEST_F(RevocationTest, AGrantOfADocumentThatIsTakenBack) {
   put_user("alice", {"n"});                                                     // 2
   put_in("a", "c");                                                             // 3

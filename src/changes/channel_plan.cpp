@@ -9,13 +9,12 @@ namespace {
 // What is granted with the database itself, or by its first write, has no past to be sent again.
 constexpr Sequence kFirst(1);
 
-// By itself or as one of all.
+// By itself or as one of all; of "*", whatever of it.
 Sequence had_until(const Principal& reader, const std::string& channel, Sequence granted_at) {
   Sequence until;
-  for (const std::string_view name : {std::string_view(channel), kStarChannel}) {
-    const auto known = reader.access_history.find(std::string(name));
-    if (known == reader.access_history.end()) continue;
-    for (const GrantSpan& span : known->second)
+  for (const auto& [name, spans] : reader.access_history) {
+    if (name != channel && name != kStarChannel && channel != kStarChannel) continue;
+    for (const GrantSpan& span : spans)
       if (span.start < granted_at) until = std::max(until, span.end);
   }
   return until;
@@ -60,7 +59,6 @@ std::vector<FeedChannel> feed_channels(const Principal& reader,
 std::vector<FeedChannel> lost_channels(const Principal& reader,
                                        const std::optional<std::vector<std::string>>& names) {
   std::vector<FeedChannel> lost;
-  if (reader.access.has_star()) return lost;
   const auto is_named = [&](std::string_view name) {
     return std::find(names->begin(), names->end(), name) != names->end();
   };

@@ -62,12 +62,13 @@ struct ChannelPlan {
 };
 
 /// Channels that the reader has lost, of the named ones if there are any: the last time that ended
-/// of each, as the sequence at which it did. None while a holder of "*".
+/// of each, as the sequence at which it did.
 std::vector<FeedChannel> lost_channels(const Principal& reader,
                                        const std::optional<std::vector<std::string>>& names);
 
 /// Adds what a pass with the plan's stable sequence has to read of lost channels. A client that
-/// begins has nothing that could be revoked. While the position is held there are no backfills.
+/// begins has nothing that could be revoked. Not for who sees "*" on this pass. While the position
+/// is held there are no backfills.
 void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
                       const ChangesPosition& position, Sequence stable);
 

@@ -143,7 +143,7 @@ std::vector<ChannelId> channels_left(const CacheEntry& entry, const ChannelPlan&
 }
 
 bool is_seen(const Change& change, const ChannelPlan& plan) {
-  if (plan.sees_all) return true;
+  if (plan.sees_all) return !contains(change.left_since, ChannelId::star());
   const std::vector<ChannelId>& channels = change.entry().channels;
   return std::ranges::any_of(channels, [&](const ChannelId& channel) {
     return plan.is_visible(channel) && !contains(change.left_since, channel);

@@ -57,7 +57,7 @@ std::string reason_of(const HttpReply& reply) {
 }  // namespace
 
 AdminClient::AdminClient(const AdminConnection& connection)
-    : client_(connection.url),
+    : client_(connection.url, connection.trust),
       url_(connection.url),
       authorization_(authorization_of(connection.login)) {}
 

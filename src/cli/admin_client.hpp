@@ -13,6 +13,7 @@ namespace headgate {
 struct AdminConnection {
   std::string url = "http://127.0.0.1:4985";  ///< of an admin port
   std::string login = {};                     ///< NAME:PASSWORD; empty: none
+  TlsTrust trust = {};                        ///< for https
 };
 
 /// One admin port, asked by a command. Blocks; one thread.

@@ -169,6 +169,12 @@ CLI::App& AdminCommands::Impl::add(CLI::App& group, const char* name, const char
       ->add_option("--login,--user", given_.connection.login,
                    "Login of the admin port; or HEADGATE_LOGIN")
       ->type_name("NAME:PASSWORD");
+  added
+      ->add_option("--cacert", given_.connection.trust.ca_file,
+                   "Certificates to believe, in PEM, for https; or HEADGATE_CACERT")
+      ->type_name("FILE");
+  added->add_flag("--insecure", given_.connection.trust.is_blind,
+                  "Believe any certificate: who answers may be anybody");
   added->add_flag("--json", given_.as_json, "Print the server's answer as it is");
   added->callback([this, command] { chosen_ = command; });
   return *added;
@@ -276,6 +282,7 @@ void AdminCommands::Impl::add_databases(CLI::App& program) {
 AdminCommands::Impl::Impl(CLI::App& program) {
   put_environment("HEADGATE_URL", given_.connection.url);
   put_environment("HEADGATE_LOGIN", given_.connection.login);
+  put_environment("HEADGATE_CACERT", given_.connection.trust.ca_file);
   add(program, "status", "Show the nodes of a cluster and their roles",
       [](AdminClient& client, const Arguments& given) {
         return ask_status(client, given.as_json);

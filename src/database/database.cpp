@@ -49,6 +49,7 @@ Database::Database(Dependencies dependencies, DatabaseEntry entry)
       resync_(context_, writer_),
       expiry_(context_, documents_, writer_,
               [this] { return cache_writer_ && cache_writer_->statistics().is_in_charge; }),
+      parts_(context_),
       changed_(dependencies.environment),
       tasks_(dependencies.environment) {}
 
@@ -71,6 +72,7 @@ Task<Result<void>> Database::start() {
 Task<void> Database::stop() {
   co_await resync_.suspend();
   co_await expiry_.stop();
+  co_await parts_.stop();
   co_await stop_cache_writer();
   co_await tasks_.join();
   co_await allocator_.close();

@@ -21,6 +21,7 @@
 #include "database/document_writer.hpp"
 #include "database/expiry_sweeper.hpp"
 #include "database/local_documents.hpp"
+#include "database/part_sweeper.hpp"
 #include "database/principal_store.hpp"
 #include "database/session_store.hpp"
 
@@ -81,6 +82,7 @@ class Database {
   LocalDocuments& local_documents() { return local_documents_; }
   DocumentResync& resync() { return resync_; }
   const ExpirySweeper& expiry() const { return expiry_; }
+  PartSweeper& parts() { return parts_; }
   PrincipalStore& principals() { return principals_; }
   SessionStore& sessions() { return sessions_; }
   CacheReader& cache_reader() { return reader_; }
@@ -137,6 +139,7 @@ class Database {
   CacheWriter::Statistics last_statistics_;
   DocumentResync resync_;
   ExpirySweeper expiry_;
+  PartSweeper parts_;
   bool is_changing_ = false;  ///< configuration or role
   Signal changed_;
   TimePoint last_look_{};

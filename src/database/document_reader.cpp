@@ -11,6 +11,7 @@ namespace headgate {
 namespace {
 
 constexpr std::size_t kDiffChunk = 200;
+constexpr int kAttachmentAttempts = 5;
 
 ReadAsk ask_of(DocId id, std::optional<Revision> rev, bool latest) {
   ReadAsk ask;
@@ -109,7 +110,18 @@ Task<std::vector<Result<ShownRevision>>> DocumentReader::get_many(
   co_return shown;
 }
 
+// A write that comes between takes the bytes of what it replaces away: then its own are asked for.
 Task<Result<AttachmentContent>> DocumentReader::get_attachment(
+    std::shared_ptr<const Principal> reader, DocId id, std::optional<Revision> rev,
+    std::string name) {
+  for (int attempt = 1;; ++attempt) {
+    auto found = co_await look_for_attachment(reader, id, rev, name);
+    if (found || found.error().code != Errc::corrupted || attempt == kAttachmentAttempts)
+      co_return found;
+  }
+}
+
+Task<Result<AttachmentContent>> DocumentReader::look_for_attachment(
     std::shared_ptr<const Principal> reader, DocId id, std::optional<Revision> rev,
     std::string name) {
   std::vector<DocId> ids{id};

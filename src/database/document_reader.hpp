@@ -117,6 +117,10 @@ class DocumentReader {
   Task<Result<std::vector<std::optional<DocumentEnvelope>>>> load(std::vector<DocId> ids);
 
  private:
+  Task<Result<AttachmentContent>> look_for_attachment(std::shared_ptr<const Principal> reader,
+                                                      DocId id, std::optional<Revision> rev,
+                                                      std::string name);
+
   DatabaseContext& context_;
 };
 

@@ -56,7 +56,7 @@ Task<std::vector<ReadBatch::Answer>> ReadBatch::run_chunk(Asks asks) {
     }
     const auto fetched = co_await fetch(asks);
     if (!fetched) co_return std::vector<Answer>(asks.size(), fetched.error());
-    if (!*fetched && attempt < 2) continue;
+    if (!*fetched && attempt < 4) continue;
     for (const Wanted& wanted : wanted_) {
       if (!answers[wanted.ask]) continue;
       ShownRevision shown = write(*asks[wanted.ask], wanted);

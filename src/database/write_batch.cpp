@@ -6,6 +6,7 @@
 
 #include "base/buggify.hpp"
 #include "database/base_keys.hpp"
+#include "database/document_parts.hpp"
 
 namespace headgate {
 namespace {
@@ -102,7 +103,7 @@ Task<void> WriteBatch::run_round(Round round) {
   co_await write_base(round);
   co_await write_cache(round);
   co_await await_rights();
-  co_await drop_bodies(round);
+  co_await drop_unused_parts(round);
 }
 
 Task<void> WriteBatch::load(Round& round) {
@@ -123,6 +124,7 @@ void WriteBatch::take_envelope(Pending& pending, const Reply& reply) {
   pending.now.envelope = *std::move(envelope);
   pending.now.cas = reply.cas;
   pending.now.is_new = pending.now.envelope.is_purged();
+  pending.now.old_parts = parts_of(context_.id, pending.item.id, pending.now.envelope);
   // R2: a number at or below the document's can only be accounted for, no longer used.
   if (pending.held && pending.held->sequence <= pending.now.envelope.sequence && HG_RULE("R2")) {
     HG_PROBE("R2 number outrun");
@@ -170,7 +172,6 @@ Task<void> WriteBatch::inline_bodies(std::vector<WantedBody> wanted) {
     LeafContent* content = now.envelope.content_of(wanted[i].rev);
     content->body = std::move(replies[i].bytes);
     content->is_external = false;
-    now.inlined.push_back(wanted[i].rev);
   }
 }
 

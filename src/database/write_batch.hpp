@@ -4,6 +4,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "database/document_writer.hpp"
@@ -31,14 +32,16 @@ class WriteBatch {
   /// What is known in the present attempt.
   struct Attempt {
     DocumentEnvelope envelope;
-    Cas cas;                        ///< 0: there was no value
-    bool is_new = false;            ///< there was no document, or a purged one
-    std::optional<Revision> base;   ///< base_revision()
-    std::vector<Revision> inlined;  ///< whose external bodies were put into the envelope
+    Cas cas;                       ///< 0: there was no value
+    bool is_new = false;           ///< there was no document, or a purged one
+    std::set<Key> old_parts;       ///< parts_of() the envelope as it was read
+    std::optional<Revision> base;  ///< base_revision()
     RevisionEdit edit;
     SyncOutput output;                    ///< of the new revision
     std::optional<SyncOutput> of_winner;  ///< decides channels and grants; none: they stay
-    std::vector<Revision> bodies_unused;
+    std::vector<Key> new_parts;           ///< that it did not have
+    std::vector<Key> unused_parts;        ///< that it has no more
+    Condition is_still;                   ///< the document is as this attempt wrote it
     FeedRecord record;
     bool changes_rights = false;  ///< grants something, or stops granting it
     Reply reply;
@@ -98,7 +101,7 @@ class WriteBatch {
   /// Answers those of not_in_force_, once the cache writer has done their cache work.
   Task<void> await_rights();
   Task<std::vector<bool>> are_in_force(Round items);
-  Task<void> drop_bodies(Round& round);
+  Task<void> drop_unused_parts(Round& round);
   Task<void> release_unused();
 
   void retry(Pending& pending, Error why);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "database/base_keys.hpp"
+#include "database/document_parts.hpp"
 #include "database/feed_record.hpp"
 #include "database/write_batch.hpp"
 
@@ -65,8 +66,8 @@ void drop_listed(std::set<ChannelId>& principals, const DocId& id,
 }  // namespace
 
 /// Writes what the envelope refers to: attachments and bodies of losing leaves. They need no
-/// durability of their own: they lie before the envelope in one partition's order. Orphans, if the
-/// envelope is not written after all, are harmless.
+/// durability of their own: they lie before the envelope in one partition's order. If the envelope
+/// is not written after all they are garbage, which PartSweeper removes.
 Task<void> WriteBatch::store_parts(Round& round) {
   std::vector<Operation> inserts;
   std::vector<Key> keys;
@@ -133,11 +134,12 @@ std::vector<Operation> WriteBatch::settle(Pending& pending) {
 
   ContentChanges changes = settle_contents(envelope);
   HG_ASSERT(!changes.to_load);
-  now.bodies_unused = std::move(changes.bodies_unused);
-  now.bodies_unused.insert(now.bodies_unused.end(), now.inlined.begin(), now.inlined.end());
+  const DocId& id = pending.item.id;
+  const std::set<Key> parts = parts_of(context_.id, id, envelope);
+  std::ranges::set_difference(parts, now.old_parts, std::back_inserter(now.new_parts));
+  std::ranges::set_difference(now.old_parts, parts, std::back_inserter(now.unused_parts));
 
   std::vector<Operation> inserts;
-  const DocId& id = pending.item.id;
   for (auto& bytes : now.edit.new_bytes) {
     inserts.push_back(
         operation::Insert{attachment_key(context_.id, id, bytes.digest), std::move(bytes.bytes)});
@@ -220,15 +222,19 @@ Task<void> WriteBatch::write_base(Round& round) {
   std::vector<Operation> writes;
   for (Pending* pending : round) {
     seal(*pending);
-    const Attempt& now = pending->now;
+    Attempt& now = pending->now;
     Key key = document_key(context_.id, pending->item.id);
     WriteOptions options{.durability = durability_of(*pending), .feed_entry = now.record.encode()};
     std::string value = encode_envelope(now.envelope);
+    now.is_still = document_is_still(context_.id, pending->item.id, value);
+    std::vector<Condition> conditions;
+    for (Key& part : now.new_parts) conditions.push_back({std::move(part), ""});
     if (now.cas == Cas())
-      writes.push_back(operation::Insert{std::move(key), std::move(value), std::move(options)});
+      writes.push_back(operation::Insert{std::move(key), std::move(value), std::move(options),
+                                         std::move(conditions)});
     else
-      writes.push_back(
-          operation::Replace{std::move(key), std::move(value), now.cas, std::move(options)});
+      writes.push_back(operation::Replace{std::move(key), std::move(value), now.cas,
+                                          std::move(options), std::move(conditions)});
   }
   auto replies = co_await context_.base.pipeline(std::move(writes), context_.deadline());
   Round unknown;
@@ -236,7 +242,9 @@ Task<void> WriteBatch::write_base(Round& round) {
     Pending& pending = *round[i];
     pending.now.reply = std::move(replies[i]);
     const Errc status = pending.now.reply.status;
-    if (status == Errc::cas_mismatch || status == Errc::exists || status == Errc::not_found)
+    // condition_failed: what was stored for it was swept away as garbage meanwhile.
+    if (status == Errc::cas_mismatch || status == Errc::exists || status == Errc::not_found ||
+        status == Errc::condition_failed)
       retry(pending, {Errc::unavailable, "too many others write this document"});
     else if (status == Errc::timeout_unknown_outcome)
       unknown.push_back(&pending);
@@ -396,18 +404,12 @@ void WriteBatch::give_up(Pending& pending, std::string_view why) {
   answer(pending, Error{Errc::timeout_unknown_outcome, std::string(why)});
 }
 
-/// External bodies that no leaf refers to any more. What a failure leaves behind is garbage only.
-Task<void> WriteBatch::drop_bodies(Round& round) {
-  std::vector<Key> keys;
-  for (const Pending* pending : round) {
-    for (const Revision& rev : pending->now.bodies_unused)
-      keys.push_back(revision_body_key(context_.id, pending->item.id, rev));
-  }
-  if (keys.empty()) co_return;
-  const auto replies = co_await context_.base.get_many(keys, context_.deadline());
+/// What a failure, or a write that came meanwhile, leaves behind is garbage.
+Task<void> WriteBatch::drop_unused_parts(Round& round) {
   std::vector<Operation> removals;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (replies[i].ok()) removals.push_back(operation::Remove{std::move(keys[i]), replies[i].cas});
+  for (Pending* pending : round) {
+    for (Key& part : pending->now.unused_parts)
+      removals.push_back(operation::Remove{std::move(part), {}, {}, {pending->now.is_still}});
   }
   if (!removals.empty()) co_await context_.base.pipeline(std::move(removals), context_.deadline());
 }

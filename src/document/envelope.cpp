@@ -213,15 +213,8 @@ std::size_t prune_recent(DocumentEnvelope& envelope, Sequence below) {
 ContentChanges settle_contents(DocumentEnvelope& envelope) {
   ContentChanges changes;
   const auto winner = envelope.tree.winner();
-  std::set<std::string> used, unused;
-  std::erase_if(envelope.contents, [&](const LeafContent& content) {
-    const bool is_leaf = envelope.tree.is_leaf(content.rev);
-    if (!is_leaf && content.is_external) changes.bodies_unused.push_back(content.rev);
-    for (const Attachment& attachment : content.attachments)
-      (is_leaf ? used : unused).insert(attachment.digest);
-    return !is_leaf;
-  });
-  std::ranges::set_difference(unused, used, std::back_inserter(changes.attachments_unused));
+  std::erase_if(envelope.contents,
+                [&](const LeafContent& content) { return !envelope.tree.is_leaf(content.rev); });
   for (LeafContent& content : envelope.contents) {
     if (content.rev == winner) {
       content.channels.clear();

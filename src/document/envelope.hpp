@@ -179,10 +179,8 @@ struct ContentChanges {
     Revision rev;
     std::string body;
   };
-  std::vector<Body> to_store;           ///< write as revision_body before the envelope
-  std::optional<Revision> to_load;      ///< winner whose body is external: load it, set it inline
-  std::vector<Revision> bodies_unused;  ///< external bodies of revisions that are no leaves now
-  std::vector<std::string> attachments_unused;  ///< digests that no leaf mentions any more
+  std::vector<Body> to_store;       ///< write as revision_body before the envelope
+  std::optional<Revision> to_load;  ///< winner whose body is external: load it, set it inline
 };
 /// After the tree changed: drops contents of revisions that are no leaves any more and moves long
 /// bodies of losing leaves out. Idempotent. A body named in `to_load` stays external until the

@@ -14,6 +14,7 @@
 #include <boost/beast/http/error.hpp>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -63,20 +64,21 @@ class ReplyParser final : public http::basic_parser<false> {
 };
 
 struct BaseUrl {
+  bool is_encrypted = false;
   std::string host;
   std::string port;
   std::string path;  // goes before every target
 };
 
 std::optional<BaseUrl> parse_base_url(std::string_view url) {
-  static constexpr std::string_view kScheme = "http://";
-  if (!url.starts_with(kScheme)) return std::nullopt;
-  url.remove_prefix(kScheme.size());
+  const bool is_encrypted = url.starts_with("https://");
+  if (!is_encrypted && !url.starts_with("http://")) return std::nullopt;
+  url.remove_prefix(url.find("//") + 2);
   const std::size_t slash = std::min(url.find('/'), url.size());
   std::string_view authority = url.substr(0, slash);
   std::string_view path = url.substr(slash);
   while (path.ends_with('/')) path.remove_suffix(1);
-  BaseUrl base{{}, "80", std::string(path)};
+  BaseUrl base{is_encrypted, {}, is_encrypted ? "443" : "80", std::string(path)};
   const std::size_t colon = authority.rfind(':');
   if (colon != std::string_view::npos && !authority.ends_with(']')) {
     base.port = authority.substr(colon + 1);
@@ -98,7 +100,8 @@ Error broken(const char* what) {
 
 class HttpClient::Impl {
  public:
-  explicit Impl(std::string_view base_url) : base_(parse_base_url(base_url)) {}
+  Impl(std::string_view base_url, TlsTrust trust)
+      : base_(parse_base_url(base_url)), trust_(std::move(trust)) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() { close(); }
@@ -114,6 +117,11 @@ class HttpClient::Impl {
  private:
   Result<void> connect(Clock::time_point deadline);
   Result<void> connect_to(const addrinfo& address, Clock::time_point deadline);
+  Result<void> encrypt(Clock::time_point deadline);
+  /// Waits as the channel wants; an error if it has ended.
+  Result<void> wait_for_channel(TlsClientChannel::Status status, Clock::time_point deadline) const;
+  /// Bytes that came; none at the end of the connection.
+  Result<std::size_t> receive(std::span<char> into, Clock::time_point deadline);
   Result<void> wait_for(short events, Clock::time_point deadline) const;
   Result<void> send(std::string_view bytes, Clock::time_point deadline);
   Result<void> read_head(HttpMethod method, Clock::time_point deadline);
@@ -123,12 +131,15 @@ class HttpClient::Impl {
   void finish();
 
   std::optional<BaseUrl> base_;
+  TlsTrust trust_;
   int socket_ = -1;
-  std::string input_;  // received, not parsed
+  std::optional<TlsClientChannel> channel_;  // if it is encrypted
+  std::string input_;                        // received, not parsed
   std::optional<ReplyParser> parser_;
 };
 
 void HttpClient::Impl::close() {
+  channel_.reset();
   if (socket_ >= 0) ::close(socket_);
   socket_ = -1;
   input_.clear();
@@ -162,7 +173,8 @@ Result<void> HttpClient::Impl::connect_to(const addrinfo& address, Clock::time_p
 }
 
 Result<void> HttpClient::Impl::connect(Clock::time_point deadline) {
-  if (!base_) return Error{Errc::invalid_argument, "not a URL of the form http://host:port"};
+  if (!base_)
+    return Error{Errc::invalid_argument, "not a URL of the form http://host:port or https://..."};
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -175,11 +187,37 @@ Result<void> HttpClient::Impl::connect(Clock::time_point deadline) {
     close();
     result = connect_to(*a, deadline);
   }
+  if (result && base_->is_encrypted) result = encrypt(deadline);
   if (!result) close();
   return result;
 }
 
+Result<void> HttpClient::Impl::encrypt(Clock::time_point deadline) {
+  HG_TRY(auto channel, TlsClientChannel::make(trust_, base_->host, socket_));
+  channel_ = std::move(channel);
+  for (;;) {
+    const auto status = channel_->shake_hands();
+    if (status == TlsClientChannel::Status::done) return {};
+    HG_CHECK(wait_for_channel(status, deadline));
+  }
+}
+
+Result<void> HttpClient::Impl::wait_for_channel(TlsClientChannel::Status status,
+                                                Clock::time_point deadline) const {
+  if (status == TlsClientChannel::Status::ended)
+    return Error{Errc::unavailable, channel_->reason()};
+  return wait_for(status == TlsClientChannel::Status::wants_read ? POLLIN : POLLOUT, deadline);
+}
+
 Result<void> HttpClient::Impl::send(std::string_view bytes, Clock::time_point deadline) {
+  while (channel_ && !bytes.empty()) {
+    std::size_t count = 0;
+    const auto status = channel_->write_some(bytes, count);
+    if (status == TlsClientChannel::Status::done)
+      bytes.remove_prefix(count);
+    else
+      HG_CHECK(wait_for_channel(status, deadline));
+  }
   while (!bytes.empty()) {
     const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n >= 0) {
@@ -206,14 +244,27 @@ Result<void> HttpClient::Impl::parse() {
   return {};
 }
 
+Result<std::size_t> HttpClient::Impl::receive(std::span<char> into, Clock::time_point deadline) {
+  while (channel_) {
+    std::size_t count = 0;
+    const auto status = channel_->read_some(into.data(), into.size(), count);
+    if (status == TlsClientChannel::Status::done) return count;
+    if (status == TlsClientChannel::Status::ended) return std::size_t{0};
+    HG_CHECK(wait_for_channel(status, deadline));
+  }
+  for (;;) {
+    HG_CHECK(wait_for(POLLIN, deadline));
+    const ssize_t n = ::recv(socket_, into.data(), into.size(), 0);
+    if (n >= 0) return static_cast<std::size_t>(n);
+    if (errno != EAGAIN && errno != EINTR) return broken("recv");
+  }
+}
+
 Result<void> HttpClient::Impl::read_more(Clock::time_point deadline) {
-  HG_CHECK(wait_for(POLLIN, deadline));
   std::array<char, 16 * 1024> buffer;
-  const ssize_t n = ::recv(socket_, buffer.data(), buffer.size(), 0);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return {};
-  if (n < 0) return broken("recv");
-  if (n > 0) {
-    input_.append(buffer.data(), static_cast<std::size_t>(n));
+  HG_TRY(const std::size_t count, receive(buffer, deadline));
+  if (count > 0) {
+    input_.append(buffer.data(), count);
     return parse();
   }
   boost::beast::error_code ec = http::error::partial_message;
@@ -323,7 +374,8 @@ HttpHeaders with_json(HttpHeaders headers) {
 
 }  // namespace
 
-HttpClient::HttpClient(std::string_view base_url) : impl_(std::make_unique<Impl>(base_url)) {}
+HttpClient::HttpClient(std::string_view base_url, TlsTrust trust)
+    : impl_(std::make_unique<Impl>(base_url, std::move(trust))) {}
 HttpClient::HttpClient(HttpClient&&) noexcept = default;
 HttpClient& HttpClient::operator=(HttpClient&&) noexcept = default;
 HttpClient::~HttpClient() = default;

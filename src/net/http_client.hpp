@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "net/http_message.hpp"
+#include "net/tls_client_channel.hpp"
 
 namespace headgate {
 
@@ -20,20 +21,22 @@ struct HttpReply {
   std::string body;
 };
 
-/// One keep-alive connection to a server, plain HTTP, for tests and the command line. Blocks the
+/// One keep-alive connection to a server for tests and the command line. Blocks the
 /// calling thread, so never for an executor's. One request at a time; one thread at a time.
 ///
-/// Errors: invalid_argument (a URL that is none), unavailable (cannot connect; the connection broke
-/// or the answer is no HTTP), timeout_unknown_outcome (no whole answer in time). After an error the
-/// next request connects anew. A request on a kept connection that the server has closed meanwhile
-/// is sent again on a new one.
+/// Errors: invalid_argument (a URL that is none, no certificates in the file), unavailable (cannot
+/// connect, or the certificate is not believed; the connection broke or the answer is no HTTP),
+/// timeout_unknown_outcome (no whole answer in time). After an error the next request connects
+/// anew. A request on a kept connection that the server has closed meanwhile is sent again on a new
+/// one.
 class HttpClient {
  public:
   using Timeout = std::chrono::milliseconds;
   static constexpr Timeout kDefaultTimeout{30'000};
 
-  /// `base_url` is "http://host:port", with an optional path that goes before every target.
-  explicit HttpClient(std::string_view base_url);
+  /// `base_url` is "http://host:port" or "https://host:port", with an optional path that goes
+  /// before every target. `trust` is for the latter.
+  explicit HttpClient(std::string_view base_url, TlsTrust trust = {});
   HttpClient(HttpClient&&) noexcept;
   HttpClient& operator=(HttpClient&&) noexcept;
   ~HttpClient();

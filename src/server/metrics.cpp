@@ -97,6 +97,10 @@ constexpr DatabaseFigure kDatabaseFigures[] = {
      [](const Database& d, const FeedHub&) { return d.highest().value(); }},
     {"stable_lag", "Sequences between stable and the largest handed out", true,
      [](const Database& d, const FeedHub&) { return stable_lag(d); }},
+    {"cache_writer", "1 if this node has the role of the database's cache writer", true,
+     [](const Database& d, const FeedHub&) {
+       return std::uint64_t{d.cache_writer_statistics().is_in_charge};
+     }},
     {"gaps", "Ranges of sequences that are not accounted for", true,
      [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().gaps; }},
     {"gaps_closed_total", "Ranges of sequences that never came", false,
@@ -294,9 +298,9 @@ std::string metrics_text(FrontEnd& front_end, const WorkerPool& workers) {
   add_queues(page, workers, front_end.buckets().store());
   if (const RocksStore* store = front_end.buckets().store()) add_store(page, *store);
   add_http(page, front_end);
-  if (const ClusterMember* member = front_end.member())
-    page.gauge("cluster_nodes", "Nodes that live, as this one sees it")
-        .add(member->registry().live().size());
+  const ClusterMember* member = front_end.member();
+  page.gauge("cluster_nodes", "Nodes that live, as this one sees it")
+      .add(member ? member->registry().live().size() : 1);
   add_buckets(page, front_end.base_meter(), front_end.cache_meter());
   return page.text();
 }

@@ -104,6 +104,16 @@ export class AccessOracle {
       .some((access) => access.has('*') || [...channels].some((each) => access.has(each)));
   }
 
+  /** The document and the user in the course of time, as text. */
+  story(name, id) {
+    const revisions = (this.documents.get(id) ?? []).slice(-8).map(({ at, rev, channels, deleted }) =>
+      ({ at, text: `${id} ${rev} ${deleted ? 'deleted' : channels}` }));
+    const accesses = this.users.get(name).access.values.slice(-12)
+      .map(({ at, value }) => ({ at, text: `${name} has ${[...value]}` }));
+    return [...revisions, ...accesses].sort((a, b) => a.at - b.at)
+      .map(({ at, text }) => `${at}: ${text}`);
+  }
+
   /**
    * What is wrong with a row that came to a user at the time `to`, in a pass that began at `from`
    * or later; nothing if it may come. The row has its document (include_docs).

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// 2,000 random requests that give and take access in every way, over crashes of the server, beside
-// clients on every kind of feed in both modes. An oracle that sees only the requests says what each
-// client may be sent, and what it must hold in the end (I1, I7).
-//   HEADGATE_SEED  the seed of what happens
+// Random requests that give and take access in every way, over crashes of the server, beside clients
+// on every kind of feed in both modes: 1,000 over each kind of cache blocks. An oracle that sees only
+// the requests says what each client may be sent, and what it must hold in the end (I1, I7).
+//   HEADGATE_SEED        the seed of what happens
+//   HEADGATE_OPERATIONS  how many requests instead
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -13,10 +14,11 @@ import { AccessOracle } from './access_oracle.mjs';
 import { withServer } from './fault_server.mjs';
 import { generation } from './follower.mjs';
 
-const kOperations = 2_000;
+const kOperations = Number(process.env.HEADGATE_OPERATIONS ?? 1_000);
 /** So many requests lie between two looks at what every client holds. */
 const kBetweenLooks = 50;
-const kCrashes = 25;
+/** So many requests lie between two crashes, in the mean. */
+const kBetweenCrashes = 80;
 const names = (prefix, count) => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 const kUsers = names('user', 20);
 const kRoles = names('role', 5);
@@ -45,6 +47,7 @@ class Watcher {
     Object.assign(this, { server, oracle, user, feed, mode });
     this.held = new Map();
     this.newest = new Map(); // generation of the newest revision told of each document
+    this.told = new Map(); // document -> its rows, as far as they are looked at after a failure
     this.unjudged = [];
     this.since = '0';
     /** Rows come from passes that began at this time of the oracle, or later. */
@@ -73,10 +76,18 @@ class Watcher {
   take(row) {
     this.since = row.seq;
     const { rev } = row.changes[0];
+    this.note(row);
     // The request under way may be in force before it is answered.
     this.unjudged.push({ row, from: this.from, to: this.oracle.now + 1 });
     this.hold(row, rev);
     if (row.id === kMarker) this.from = Math.max(this.from, row.doc.at);
+  }
+
+  note({ id, seq, changes, deleted, removed, revoked, doc }) {
+    const rows = this.told.get(id) ?? [];
+    rows.push({ seq, rev: changes[0].rev, deleted, removed, revoked,
+      redacted: doc?._removed, at: this.oracle.now });
+    this.told.set(id, rows.slice(-8));
   }
 
   /** As a replicator does, which an older revision of what it has tells nothing. */
@@ -108,6 +119,16 @@ class Watcher {
     const keeps = [...this.held].filter(([id]) => !visible.has(id))
       .map(([id, rev]) => `keeps ${id} ${rev}`);
     return [...lacks, ...keeps].slice(0, 6).map((each) => `${this.name} ${each}`);
+  }
+
+  /** What led to the first difference; nothing without one. */
+  story() {
+    const visible = this.oracle.visible(this.user.name);
+    const id = [...this.held.keys()].find((each) => !visible.has(each)) ??
+      [...visible].find(([each, rev]) => this.held.get(each) !== rev)?.[0];
+    return id && [`${this.name}, since ${this.since}, now ${this.oracle.now}`,
+      ...(this.told.get(id) ?? []).map((row) => `told ${JSON.stringify(row)}`),
+      ...this.oracle.story(this.user.name, id)].join('\n');
   }
 
   async stop() {
@@ -235,7 +256,11 @@ class Scene {
       if (this.server.exited) await this.server.restart();
       return differences().length === 0;
     }, 30_000)
-      .catch(() => assert.deepEqual(differences().slice(0, 10), [], what));
+      .catch(() => {
+        const stories = this.watchers.map((watcher) => watcher.story()).filter(Boolean);
+        if (stories.length > 0) console.log(stories.slice(0, 3).join('\n\n'));
+        assert.deepEqual(differences().slice(0, 10), [], what);
+      });
     const objections = this.watchers.flatMap((watcher) => watcher.objections());
     assert.deepEqual(objections.slice(0, 5), [], what);
   }
@@ -270,7 +295,7 @@ for (const block_format of ['append', 'indexed']) {
       try {
         await scene.start(block_format);
         for (let done = 1; done <= kOperations; done += 1) {
-          if (random.chance(kCrashes / kOperations)) await scene.crash();
+          if (random.chance(1 / kBetweenCrashes)) await scene.crash();
           await scene.operate();
           if (done % kBetweenLooks === 0) await scene.look(`after ${done} requests`);
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The commands that ask a server: what they print, what they change, how they end.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -56,6 +56,45 @@ function file(name, text) {
   writeFileSync(full, text);
   return full;
 }
+
+test('an admin port with TLS is asked by commands that believe its certificate', async () => {
+  const make = (name, host) => {
+    const [certificate, key] = [file(`${name}.crt`, ''), file(`${name}.key`, '')];
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1',
+      '-subj', `/CN=${name}`, '-addext', `subjectAltName=${host}`, '-keyout', key,
+      '-out', certificate], { stdio: 'ignore' });
+    return { certificate, key };
+  };
+  const own = make('own', 'IP:127.0.0.1');
+  const other = make('other', 'DNS:other.example');
+  const serve = ({ certificate, key }) => Server.start({ args: ['--config',
+    file('tls.toml', `[admin]\ntls_certificate = "${certificate}"\ntls_key = "${key}"\n`)] });
+  const safe = await serve(own);
+  try {
+    const environment = { HEADGATE_URL: `https://127.0.0.1:${safe.adminPort}` };
+    await done(['db', 'create', 'safe', '--cacert', own.certificate], { environment });
+    const stored = { ...environment, HEADGATE_CACERT: own.certificate };
+    assert.match(await done(['db', 'list'], { environment: stored }), /safe/);
+    assert.match(await done(['db', 'config', 'safe', '--insecure'], { environment }), /durability/);
+    assert.match(await refused(6, ['db', 'list'], { environment }), /self-signed certificate/);
+    assert.match(await refused(6, ['db', 'list', '--cacert', other.certificate], { environment }),
+      /certificate/);
+    assert.match(await refused(2, ['db', 'list', '--cacert', file('none.pem', 'none')],
+      { environment }), /none.pem/);
+    assert.match(await refused(6, ['status', '--url', `http://127.0.0.1:${safe.adminPort}`],
+      { environment }), /reset|answer|connection/);
+  } finally {
+    await safe.close();
+  }
+  const elsewhere = await serve(other);
+  try {
+    const environment = { HEADGATE_URL: `https://127.0.0.1:${elsewhere.adminPort}` };
+    assert.match(await refused(6, ['db', 'list', '--cacert', other.certificate], { environment }),
+      /mismatch/);
+  } finally {
+    await elsewhere.close();
+  }
+});
 
 test('databases are made, listed, configured and deleted', async () => {
   assert.equal(await done(['db', 'create', 'one']), 'database one created\n');

@@ -43,9 +43,7 @@ Reply MemoryPartition::run(const operation::GetRange& get, WallTime now) const {
 
 Reply MemoryPartition::run(const operation::Insert& insert, WallTime now) {
   if (find(insert.key, now)) return {.status = Errc::exists};
-  const bool do_hold = std::all_of(insert.conditions.begin(), insert.conditions.end(),
-                                   [&](const Condition& c) { return holds(c, now); });
-  if (!do_hold) return {.status = Errc::condition_failed};
+  if (!hold(insert.conditions, now)) return {.status = Errc::condition_failed};
   return write({.key = insert.key,
                 .kind = Mutation::Kind::set,
                 .bytes = insert.value,
@@ -57,6 +55,7 @@ Reply MemoryPartition::run(const operation::Replace& replace, WallTime now) {
   const Value* value = find(replace.key, now);
   if (!value) return {.status = Errc::not_found};
   if (value->cas != replace.cas) return {.status = Errc::cas_mismatch};
+  if (!hold(replace.conditions, now)) return {.status = Errc::condition_failed};
   return write({.key = replace.key,
                 .kind = Mutation::Kind::set,
                 .bytes = replace.value,
@@ -67,7 +66,8 @@ Reply MemoryPartition::run(const operation::Replace& replace, WallTime now) {
 Reply MemoryPartition::run(const operation::Remove& remove, WallTime now) {
   const Value* value = find(remove.key, now);
   if (!value) return {.status = Errc::not_found};
-  if (value->cas != remove.cas) return {.status = Errc::cas_mismatch};
+  if (remove.cas && value->cas != *remove.cas) return {.status = Errc::cas_mismatch};
+  if (!hold(remove.conditions, now)) return {.status = Errc::condition_failed};
   Reply reply = write({.key = remove.key, .kind = Mutation::Kind::remove}, remove.options);
   reply.cas = Cas();
   return reply;
@@ -109,6 +109,10 @@ const MemoryPartition::Value* MemoryPartition::find(const Key& key, WallTime now
   if (at == values_.end()) return nullptr;
   if (at->second.expires && *at->second.expires <= now) return nullptr;
   return &at->second;
+}
+
+bool MemoryPartition::hold(const std::vector<Condition>& conditions, WallTime now) const {
+  return std::ranges::all_of(conditions, [&](const Condition& c) { return holds(c, now); });
 }
 
 bool MemoryPartition::holds(const Condition& condition, WallTime now) const {

@@ -85,6 +85,7 @@ class MemoryPartition {
   Reply run(const operation::Increment& increment, WallTime now);
 
   const Value* find(const Key& key, WallTime now) const;
+  bool hold(const std::vector<Condition>& conditions, WallTime now) const;
   bool holds(const Condition& condition, WallTime now) const;
   Reply write(Mutation mutation, const WriteOptions& options);
   void apply(const Mutation& mutation);

@@ -122,6 +122,16 @@ local function holds(key, prefix)
   return call('GETRANGE', key, h, h + #prefix - 2) == sub(prefix, 2)
 end
 
+-- Reads the conditions of an operation; whether all hold.
+local function read_conditions()
+  local good = true
+  for _ = 1, tonumber(arg()) do
+    local key, prefix = P .. 'v' .. arg(), arg()
+    good = good and holds(key, prefix)
+  end
+  return good
+end
+
 local ops = {}
 
 ops.g = function()
@@ -144,11 +154,8 @@ end
 
 ops.i = function()
   local o = read_write()
-  local expires, bytes, count, good = arg(), arg(), tonumber(arg()), true
-  for _ = 1, count do
-    local key, prefix = P .. 'v' .. arg(), arg()
-    good = good and holds(key, prefix)
-  end
+  local expires, bytes = arg(), arg()
+  local good = read_conditions()
   if is_elsewhere(o) then return {5} end
   if find(o.key) then return {2} end
   if not good then return {4} end
@@ -160,10 +167,12 @@ end
 ops.p = function()
   local o = read_write()
   local expires, bytes, wanted = arg(), arg(), arg()
+  local good = read_conditions()
   if is_elsewhere(o) then return {5} end
   local flag, c = find(o.key)
   if not flag then return {1} end
   if c ~= wanted then return {3} end
+  if not good then return {4} end
   local r = store(o, 'b', expires, bytes)
   if r then return refuse(r) end
   return {0, 0, o.version, o.position, ''}
@@ -172,10 +181,12 @@ end
 ops.d = function()
   local o = read_write()
   local wanted = arg()
+  local good = read_conditions()
   if is_elsewhere(o) then return {5} end
   local flag, c = find(o.key)
   if not flag then return {1} end
-  if c ~= wanted then return {3} end
+  if wanted ~= '' and c ~= wanted then return {3} end
+  if not good then return {4} end
   local r = begin(o, true)
   if r then return refuse(r) end
   r = try('UNLINK', o.key)

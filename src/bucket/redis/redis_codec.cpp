@@ -39,6 +39,12 @@ void add_expiry(RespCommand& command, const WriteOptions& options) {
   command.add(sixteen_digits(static_cast<std::uint64_t>(ms)));
 }
 
+void add_conditions(RespCommand& command, const std::vector<Condition>& conditions) {
+  command.add_number(conditions.size());
+  for (const Condition& condition : conditions)
+    command.add(suffix_of(condition.key)).add(condition.prefix ? '+' + *condition.prefix : "-");
+}
+
 void add(RespCommand& command, const operation::Get& o) {
   command.add("g").add(suffix_of(o.key));
 }
@@ -49,20 +55,21 @@ void add(RespCommand& command, const operation::Insert& o) {
   command.add("i");
   add_write(command, o.key, o.options);
   add_expiry(command, o.options);
-  command.add(o.value).add_number(o.conditions.size());
-  for (const Condition& condition : o.conditions)
-    command.add(suffix_of(condition.key)).add(condition.prefix ? '+' + *condition.prefix : "-");
+  command.add(o.value);
+  add_conditions(command, o.conditions);
 }
 void add(RespCommand& command, const operation::Replace& o) {
   command.add("p");
   add_write(command, o.key, o.options);
   add_expiry(command, o.options);
   command.add(o.value).add(sixteen_digits(o.cas.value()));
+  add_conditions(command, o.conditions);
 }
 void add(RespCommand& command, const operation::Remove& o) {
   command.add("d");
   add_write(command, o.key, o.options);
-  command.add(sixteen_digits(o.cas.value()));
+  command.add(o.cas ? sixteen_digits(o.cas->value()) : std::string());
+  add_conditions(command, o.conditions);
 }
 void add(RespCommand& command, const operation::Append& o) {
   command.add("a");

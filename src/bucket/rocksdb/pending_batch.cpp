@@ -28,11 +28,7 @@ Reply PendingBatch::run(operation::Insert& insert, WallTime now) {
   const auto key = at(insert.key, now);
   if (!key) return {.status = key.error().code};
   if ((*key)->state.is_there) return {.status = Errc::exists};
-  for (const Condition& condition : insert.conditions) {
-    const auto does_hold = holds(condition, now);
-    if (!does_hold) return {.status = does_hold.error().code};
-    if (!*does_hold) return {.status = Errc::condition_failed};
-  }
+  if (const Errc code = check(insert.conditions, now); code != Errc::ok) return {.status = code};
   set_bytes(**key, std::move(insert.value), insert.options);
   return stamp(**key, insert.options, false);
 }
@@ -42,6 +38,7 @@ Reply PendingBatch::run(operation::Replace& replace, WallTime now) {
   if (!key) return {.status = key.error().code};
   if (!(*key)->state.is_there) return {.status = Errc::not_found};
   if ((*key)->state.header.cas != replace.cas) return {.status = Errc::cas_mismatch};
+  if (const Errc code = check(replace.conditions, now); code != Errc::ok) return {.status = code};
   set_bytes(**key, std::move(replace.value), replace.options);
   return stamp(**key, replace.options, false);
 }
@@ -50,7 +47,8 @@ Reply PendingBatch::run(operation::Remove& remove, WallTime now) {
   const auto key = at(remove.key, now);
   if (!key) return {.status = key.error().code};
   if (!(*key)->state.is_there) return {.status = Errc::not_found};
-  if ((*key)->state.header.cas != remove.cas) return {.status = Errc::cas_mismatch};
+  if (remove.cas && (*key)->state.header.cas != *remove.cas) return {.status = Errc::cas_mismatch};
+  if (const Errc code = check(remove.conditions, now); code != Errc::ok) return {.status = code};
   (*key)->state.is_there = false;
   (*key)->change = Change::remove;
   (*key)->bytes.clear();
@@ -183,11 +181,21 @@ Result<std::string> PendingBatch::current_bytes(const PendingKey& key) {
   return std::string(value.payload) + key.bytes;
 }
 
+Errc PendingBatch::check(const std::vector<Condition>& conditions, WallTime now) {
+  for (const Condition& condition : conditions) {
+    const auto does_hold = holds(condition, now);
+    if (!does_hold) return does_hold.error().code;
+    if (!*does_hold) return Errc::condition_failed;
+  }
+  return Errc::ok;
+}
+
 Result<bool> PendingBatch::holds(const Condition& condition, WallTime now) {
   HG_TRY(const PendingKey* key, at(condition.key, now));
   if (!condition.prefix) return !key->state.is_there;
   if (!key->state.is_there || key->state.header.is_counter) return false;
   if (key->state.number < condition.prefix->size()) return false;
+  if (condition.prefix->empty()) return true;
   HG_TRY(const std::string bytes, current_bytes(*key));
   return bytes.starts_with(*condition.prefix);
 }

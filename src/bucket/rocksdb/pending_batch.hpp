@@ -67,6 +67,8 @@ class PendingBatch {
   Result<PendingKey*> at(const Key& key, WallTime now);
   Result<KeyState> load_state(Family family, std::string_view stored);
   Result<std::string> current_bytes(const PendingKey& key);
+  /// ok if all hold, else condition_failed or what reading came to.
+  Errc check(const std::vector<Condition>& conditions, WallTime now);
   Result<bool> holds(const Condition& condition, WallTime now);
   Result<void> add_bytes(PendingKey& key, const operation::Append& append);
   void set_bytes(PendingKey& key, std::string bytes, const WriteOptions& options);

@@ -28,7 +28,7 @@ class RocksModelTest : public RocksTest, public testing::WithParamInterface<unsi
     return options;
   }
 
-  /// Replace and Remove get the version that each bucket knows, or a wrong one.
+  /// Replace and Remove get the version that each bucket knows, or a wrong one; Remove also none.
   Operation some_operation() {
     const Key k = some_key();
     const std::string bytes(pick(6), static_cast<char>('a' + pick(26)));
@@ -40,9 +40,10 @@ class RocksModelTest : public RocksTest, public testing::WithParamInterface<unsi
       case 2:
         return operation::Insert{k, bytes, some_options(k), some_conditions()};
       case 3:
-        return operation::Replace{k, bytes, Cas(pick(4)), some_options(k)};
+        return operation::Replace{k, bytes, Cas(pick(4)), some_options(k), some_conditions()};
       case 4:
-        return operation::Remove{k, Cas(pick(4)), some_options(k)};
+        if (pick(5) == 0) return operation::Remove{k, {}, some_options(k), some_conditions()};
+        return operation::Remove{k, Cas(pick(4)), some_options(k), some_conditions()};
       case 5:
         return operation::Increment{k, pick(5), some_options(k)};
       default:
@@ -61,7 +62,8 @@ class RocksModelTest : public RocksTest, public testing::WithParamInterface<unsi
     for (Operation& operation : operations) {
       Cas* cas = nullptr;
       if (auto* replace = std::get_if<operation::Replace>(&operation)) cas = &replace->cas;
-      if (auto* remove = std::get_if<operation::Remove>(&operation)) cas = &remove->cas;
+      auto* remove = std::get_if<operation::Remove>(&operation);
+      if (remove && remove->cas) cas = &*remove->cas;
       if (cas && cas->value() != 0)
         *cas = environment_.run(bucket.get(key_of(operation), kNoDeadline)).cas;
     }
