@@ -172,10 +172,12 @@ void add_span(std::vector<GrantSpan>& spans, GrantSpan span) {
 void end_grants(GrantHistory& history, const Grants& before, const Grants& after, Sequence at) {
   for (const auto& [name, since] : before)
     if (!after.contains(name)) add_span(history[name], {since, at});
-  while (history.size() > kGrantHistoryMax) {
-    history.erase(std::ranges::min_element(
-        history, {}, [](const auto& named) { return named.second.back().end; }));
-  }
+  if (history.size() <= kGrantHistoryMax) return;
+  std::vector<GrantHistory::iterator> by_end;
+  for (auto named = history.begin(); named != history.end(); ++named) by_end.push_back(named);
+  std::ranges::sort(by_end, {}, [](const auto& named) { return named->second.back().end; });
+  by_end.resize(by_end.size() - kGrantHistoryMax);
+  for (const auto& named : by_end) history.erase(named);
 }
 
 GrantHistory GrantTimeline::spans() const {

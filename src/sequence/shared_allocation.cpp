@@ -163,8 +163,10 @@ Task<Result<Sequence>> SequenceAllocator::read_highest() {
   observe(counter);
   if (!counter.ok()) co_return highest_;
   if (counter.history != shared_.horizon().history) HG_CO_CHECK(co_await follow());
-  // What was counted beyond a horizon and lost with its history was never handed out.
-  co_return counter.history == shared_.horizon().history ? Sequence(counter.number) : highest_;
+  if (counter.history != shared_.horizon().history) co_return highest_;
+  // What was counted beyond a horizon and lost with its history was never handed out; what an
+  // earlier epoch handed out is at or below the base, to which a counter that fell back is lifted.
+  co_return std::max(Sequence(counter.number), shared_.horizon().base);
 }
 
 Task<Result<void>> SequenceAllocator::check(Sequence seen) {

@@ -254,6 +254,14 @@ TEST_F(SharedAllocationTest, DIsNotBelievedWithoutABarrier) {
   take(*a);
 }
 
+// A counter that fell back says nothing of the numbers that documents were given before.
+TEST_F(SharedAllocationTest, TheHighestNumberIsNotBelowItsEpoch) {
+  const auto a = node(10), b = node(10);
+  for (int i = 0; i < 5; ++i) take(*a);
+  fail_over_cache();
+  EXPECT_GE(env_.run(b->allocator.read_highest()).value(), Sequence(11));
+}
+
 // F6 without a new history: the counter is behind a document it gave a number to.
 TEST_F(SharedAllocationTest, ADocumentAboveTheCounterBeginsAnEpoch) {
   auto a = node();
