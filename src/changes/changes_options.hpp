@@ -52,7 +52,8 @@ struct ChangesOptions {
   /// began: whoever asks reads what was written before. Not for continuous feeds.
   bool request_plus = false;
   /// Also rows for documents that the reader could read by a channel it has lost, and by no other:
-  /// `revoked`. Not with active_only; not for admins and the guest.
+  /// `revoked`. Not with active_only; not for admins and the guest. In mode stable, whatever `mode`
+  /// says.
   bool revocations = false;
   /// Also a row for the user itself, `_user/NAME`, at the sequence of its record.
   bool user_entry = false;

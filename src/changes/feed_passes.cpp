@@ -12,6 +12,13 @@ namespace {
 // A feed whose channels change at each of so many looks begins again later.
 constexpr int kRegistrations = 8;
 
+// A pass that begins before a loss is known may send what was written after it; a revocation,
+// which stands at the loss, cannot tell of that. Stable covers no loss that a pass does not know.
+ReadMode mode_of(const ChangesOptions& options, ChangesSource& source) {
+  if (options.revocations) return ReadMode::stable;
+  return options.mode.value_or(source.default_mode());
+}
+
 }  // namespace
 
 FeedPasses::FeedPasses(ChangesSource& source, FeedWaiter& waiter,
@@ -19,7 +26,7 @@ FeedPasses::FeedPasses(ChangesSource& source, FeedWaiter& waiter,
     : source_(source),
       waiter_(waiter),
       options_(options),
-      mode_(options_.mode.value_or(source.default_mode())),
+      mode_(mode_of(options_, source)),
       reader_(std::move(reader)),
       channels_(feed_channels(*reader_, options_.channels)),
       lost_(lost()),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random requests that give and take access in every way, over crashes of the server, beside clients
-// on every kind of feed in both modes: 1,000 over each kind of cache blocks. An oracle that sees only
+// on every kind of feed in both modes, with and without revocations: 1,000 over each kind of cache blocks. An oracle that sees only
 // the requests says what each client may be sent, and what it must hold in the end (I1, I7).
 //   HEADGATE_SEED        the seed of what happens
 //   HEADGATE_OPERATIONS  how many requests instead
@@ -43,8 +43,8 @@ const kFaults = ['stop-after:document-write', 'stop-before:block', 'stop-after:f
 
 /** A client: what it holds by the rows it was sent, and what it should not have been sent. */
 class Watcher {
-  constructor(server, oracle, user, feed, mode) {
-    Object.assign(this, { server, oracle, user, feed, mode });
+  constructor(server, oracle, user, feed, mode, revocations) {
+    Object.assign(this, { server, oracle, user, feed, mode, revocations });
     this.held = new Map();
     this.newest = new Map(); // generation of the newest revision told of each document
     this.told = new Map(); // document -> its rows, as far as they are looked at after a failure
@@ -57,13 +57,13 @@ class Watcher {
   }
 
   get name() {
-    return `${this.user.name} on ${this.feed}, ${this.mode}`;
+    return `${this.user.name} on ${this.feed}, ${this.revocations ? 'revocations' : this.mode}`;
   }
 
   async run() {
     while (!this.aborted.signal.aborted) {
       const query = { feed: this.feed, mode: this.mode, since: this.since, include_docs: true,
-        revocations: true, timeout: this.feed === 'longpoll' ? 500 : 60_000 };
+        revocations: this.revocations, timeout: this.feed === 'longpoll' ? 500 : 60_000 };
       await readFeed(this.server, 'db', this.user, query, {
         row: (row) => this.take(row),
         position: (seq) => { this.since = seq; },
@@ -111,12 +111,17 @@ class Watcher {
     });
   }
 
+  /** What is held and should not be: without revocations nobody is told that a channel is lost. */
+  kept(visible) {
+    return this.revocations ? [...this.held].filter(([id]) => !visible.has(id)) : [];
+  }
+
   /** How what is held differs from what should be. */
   difference() {
     const visible = this.oracle.visible(this.user.name);
     const lacks = [...visible].filter(([id, rev]) => this.held.get(id) !== rev)
       .map(([id, rev]) => `lacks ${id} ${rev}, has ${this.held.get(id)}`);
-    const keeps = [...this.held].filter(([id]) => !visible.has(id))
+    const keeps = this.kept(visible)
       .map(([id, rev]) => `keeps ${id} ${rev}`);
     return [...lacks, ...keeps].slice(0, 6).map((each) => `${this.name} ${each}`);
   }
@@ -124,7 +129,7 @@ class Watcher {
   /** What led to the first difference; nothing without one. */
   story() {
     const visible = this.oracle.visible(this.user.name);
-    const id = [...this.held.keys()].find((each) => !visible.has(each)) ??
+    const id = this.kept(visible)[0]?.[0] ??
       [...visible].find(([each, rev]) => this.held.get(each) !== rev)?.[0];
     return id && [`${this.name}, since ${this.since}, now ${this.oracle.now}`,
       ...(this.told.get(id) ?? []).map((row) => `told ${JSON.stringify(row)}`),
@@ -243,9 +248,9 @@ class Scene {
       this.oracle.putUser(name, [], []);
       this.users.push(user);
     }
-    const combinations = feedKinds.flatMap((feed) => ['available', 'stable']
-      .map((mode) => [feed, mode]));
-    this.watchers = this.users.flatMap((user, i) => [i, i + 5].map((k) => new Watcher(this.server,
+    const combinations = feedKinds.flatMap((feed) => [[feed, 'available', false],
+      [feed, 'available', true], [feed, 'stable', false]]);
+    this.watchers = this.users.flatMap((user, i) => [i, i + 7].map((k) => new Watcher(this.server,
       this.oracle, user, ...combinations[k % combinations.length])));
   }
 
