@@ -38,13 +38,13 @@ bool is_seen_otherwise(const CacheEntry& entry, const ChannelPlan& plan, const C
   });
 }
 
-/// Removals that a backfill leaves out, by document.
-using LeftOut = std::unordered_map<std::string_view, std::vector<std::pair<ChannelId, Sequence>>>;
+/// Removals that a backfill tells of at most as candidates, by document.
+using Removals = std::unordered_map<std::string_view, std::vector<std::pair<ChannelId, Sequence>>>;
 
 // What precedes the grant or the loss of a channel. Whoever is in the middle of a backfill may have
 // been shown an earlier revision of what is gone since.
 void add_old(const ChannelPlan& plan, const ChannelPlan::Read& read, const ChannelEntry& entry,
-             std::vector<Change>& changes, LeftOut& left_out) {
+             std::vector<Change>& changes, Removals& removals) {
   const CacheEntry& write = entry.document->entry;
   Change change{ChangesPlace::backfill(read.backfill, entry.sequence), entry.document};
   const bool is_under_way = read.since != Sequence();
@@ -56,30 +56,29 @@ void add_old(const ChannelPlan& plan, const ChannelPlan::Read& read, const Chann
       read.is_revocation
           ? entry.sequence == read.backfill || is_seen_otherwise(write, plan, read.channel)
           : (is_gone && !change.held) || is_held_before(write, plan, read.backfill);
-  if (!is_left_out)
-    changes.push_back(std::move(change));
-  else if (is_gone && !read.is_revocation)
-    left_out[write.doc_id.text()].push_back({read.channel, entry.sequence});
+  if (!is_left_out) changes.push_back(std::move(change));
+  if (is_gone && !read.is_revocation)
+    removals[write.doc_id.text()].push_back({read.channel, entry.sequence});
 }
 
 void add_page(const ChannelPlan& plan, const ChannelPlan::Read& read, const ChannelPage& page,
-              std::vector<Change>& changes, LeftOut& left_out) {
+              std::vector<Change>& changes, Removals& removals) {
   for (const ChannelEntry& entry : page.entries) {
     const CacheEntry& write = entry.document->entry;
     if (write.is_principal()) continue;
     if (entry.sequence > read.backfill && !read.is_revocation)
       changes.push_back({ChangesPlace::ordinary(entry.sequence), entry.document});
     else if (entry.sequence <= read.backfill)
-      add_old(plan, read, entry, changes, left_out);
+      add_old(plan, read, entry, changes, removals);
   }
 }
 
 // What is told of another channel must not show a document by one that it has left since.
-void note_left_since(const LeftOut& left_out, std::vector<Change>& changes) {
-  if (left_out.empty()) return;
+void note_left_since(const Removals& removals, std::vector<Change>& changes) {
+  if (removals.empty()) return;
   for (Change& change : changes) {
-    const auto found = left_out.find(change.entry().doc_id.text());
-    if (found == left_out.end() || change.is_candidate()) continue;
+    const auto found = removals.find(change.entry().doc_id.text());
+    if (found == removals.end() || change.is_candidate()) continue;
     for (const auto& [channel, at] : found->second)
       if (at > change.sequence()) change.left_since.push_back(channel);
   }
@@ -118,13 +117,13 @@ void keep_newest(const ChannelPlan& plan, std::vector<Change>& changes) {
 
 MergedPages merge_pages(const ChannelPlan& plan, const std::vector<ChannelPage>& pages) {
   MergedPages merged;
-  LeftOut left_out;
+  Removals removals;
   for (std::size_t i = 0; i < pages.size(); ++i) {
-    add_page(plan, plan.reads[i], pages[i], merged.changes, left_out);
+    add_page(plan, plan.reads[i], pages[i], merged.changes, removals);
     merged.bound = std::min(merged.bound, bound_of(plan.reads[i], pages[i].complete_to));
     if (pages[i].awaited && HG_RULE("R15b")) merged.has_awaited = true;
   }
-  note_left_since(left_out, merged.changes);
+  note_left_since(removals, merged.changes);
   // The page of one channel is in order and holds each document once.
   const bool is_merged = pages.size() == 1;
   if (!is_merged) {

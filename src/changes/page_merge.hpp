@@ -23,8 +23,8 @@ struct Change {
   /// Absent: a change like any other. Present: a candidate, to be told only if the reader may have
   /// the document and cannot read it any more, which its entry does not tell.
   std::optional<Held> held = std::nullopt;
-  /// Channels of its entry that the document has left since, which a backfill leaves out: by them
-  /// it is not seen any more.
+  /// Channels of its entry that the document has left since, which a backfill tells of at most as
+  /// candidates: by them it is not seen any more.
   std::vector<ChannelId> left_since = {};
 
   bool is_candidate() const { return held.has_value(); }
