@@ -186,6 +186,7 @@ class Oracle {
 
   // Of the cache, by generation: what tells its keys apart.
   std::map<std::pair<std::string, Sequence>, const SimMutation*> sequence_documents_;
+  std::map<std::pair<std::string, Sequence>, const SimMutation*> live_documents_;  // the last ones
   std::string generation_;
   std::set<Key> stable_keys_;
   bool is_settled_ = false;

@@ -45,6 +45,8 @@ void Oracle::saw_sequence_document(const SimMutation& mutation) {
       fail("R3", fmt::format("sequence document {} was written twice", sequence.value()));
   }
   sequence_documents_[place] = &mutation;
+  const auto document = SequenceDocument::decode(sequence, mutation.bytes);
+  if (document && !document->is_dead) live_documents_[place] = &mutation;
 }
 
 void Oracle::saw_stable(const SimMutation& mutation) {

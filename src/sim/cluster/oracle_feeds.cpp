@@ -210,8 +210,8 @@ std::optional<std::string> Oracle::compare(const Reader& reader, const Replica& 
 
 // Whoever was sent this version, and nobody else, knows that it ever was: both buckets lost it.
 bool Oracle::is_untraceable(const Version& version) const {
-  const auto found = sequence_documents_.find({generation_, version.sequence});
-  return found == sequence_documents_.end() || !cache_.read(found->second->key).ok() ||
+  const auto found = live_documents_.find({generation_, version.sequence});
+  return found == live_documents_.end() || !cache_.read(found->second->key).ok() ||
          found->second->is_lost;
 }
 

@@ -56,6 +56,7 @@ void Oracle::begin_again() {
   used_.clear();
   written_.clear();
   sequence_documents_.clear();
+  live_documents_.clear();
   stable_keys_.clear();
   generation_.clear();
   highest_stable_ = Sequence();
