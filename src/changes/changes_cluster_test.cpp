@@ -175,6 +175,21 @@ class StarlessClusterTest : public ChangesClusterTest {
   StarlessClusterTest() : ChangesClusterTest(std::nullopt, false) {}
 };
 
+// A lone write draws its number while the document is read.
+TEST_F(ChangesClusterTest, TheNumberOfARefusedWriteHoldsNobodyUp) {
+  put(*a_, "doc", "news");
+  WriteItem again;
+  again.id = DocId("doc");
+  again.document = parse_document("{}").value();
+  const auto answer =
+      env_.run(b_->database.writer().write_one(Principal::admin(), std::move(again)));
+  EXPECT_EQ(answer.error().code, Errc::conflict);
+  put(*a_, "other", "news");
+  settle(milliseconds(900));
+  EXPECT_EQ(a_->database.stable(), a_->database.highest());
+  EXPECT_EQ(a_->database.cache_writer_statistics().gaps_closed, 0u);
+}
+
 TEST_F(StarlessClusterTest, AFeedOfOneNodeSeesTheWritesOfAnother) {
   // a_ has the cache writer, and hears of each advance of stable before it polls.
   for (const auto& [reads, writes] : {std::pair(b_.get(), a_.get()), {a_.get(), b_.get()}}) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/buggify.hpp"
+#include "base/task_scope.hpp"
 #include "database/base_keys.hpp"
 #include "database/document_parts.hpp"
 
@@ -109,9 +110,24 @@ Task<void> WriteBatch::run_round(Round round) {
 Task<void> WriteBatch::load(Round& round) {
   std::vector<Key> keys;
   for (const Pending* pending : round) keys.push_back(document_key(context_.id, pending->item.id));
+  TaskScope drawing(context_.environment);
+  if (draws_ahead(round)) drawing.spawn(draw_ahead(*round.front()));
   const auto replies = co_await context_.base.get_many(std::move(keys), context_.deadline());
+  co_await drawing.join();
   for (std::size_t i = 0; i < round.size(); ++i) take_envelope(*round[i], replies[i]);
   keep_those_in_round(round);
+}
+
+// Drawing costs a cluster a round trip, which many items share and a lone one saves. A number that
+// was drawn for nothing has to be released: of many items many may be refused.
+bool WriteBatch::draws_ahead(const Round& round) const {
+  if (!context_.space.is_shared() || round.size() != 1) return false;
+  return !round.front()->held && !round.front()->item.is_resync;
+}
+
+// Without an answer allocate() draws another one, and says why if it cannot.
+Task<void> WriteBatch::draw_ahead(Pending& pending) {
+  (void)co_await allocate_for({&pending});
 }
 
 void WriteBatch::take_envelope(Pending& pending, const Reply& reply) {

@@ -73,6 +73,8 @@ class WriteBatch {
 
   // Reading and deciding (write_batch.cpp).
   Task<void> load(Round& round);
+  bool draws_ahead(const Round& round) const;
+  Task<void> draw_ahead(Pending& pending);
   void take_envelope(Pending& pending, const Reply& reply);
   Task<void> inline_base_bodies(Round& round);
   Task<void> inline_winner_bodies(Round& round);

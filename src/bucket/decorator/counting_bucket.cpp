@@ -10,16 +10,19 @@ std::size_t CountingBucket::operations() const {
 }
 
 void CountingBucket::reset() {
-  pipelines_ = scans_ = barriers_ = 0;
+  pipelines_ = steps_ = scans_ = barriers_ = 0;
   by_kind_.clear();
 }
 
 Task<std::vector<Reply>> CountingBucket::pipeline(std::vector<Operation> operations,
                                                   Deadline deadline) {
   ++pipelines_;
+  if (under_way_++ == 0) ++steps_;
   for (const Operation& operation : operations)
     ++by_kind_[{operation.index(), key_of(operation).kind}];
-  return inner_.pipeline(std::move(operations), deadline);
+  auto replies = co_await inner_.pipeline(std::move(operations), deadline);
+  --under_way_;
+  co_return replies;
 }
 
 Task<Result<Bucket::ScanPage>> CountingBucket::scan(Scan scan, Deadline deadline) {

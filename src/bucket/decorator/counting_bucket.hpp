@@ -16,6 +16,9 @@ class CountingBucket final : public Bucket {
   explicit CountingBucket(Bucket& inner) : inner_(inner) {}
 
   std::size_t pipelines() const { return pipelines_; }
+  /// Pipelines that were waited for one after the other: one that begins while another is under way
+  /// belongs to its step.
+  std::size_t steps() const { return steps_; }
   std::size_t scans() const { return scans_; }
   std::size_t barriers() const { return barriers_; }
   std::size_t operations() const;
@@ -52,6 +55,8 @@ class CountingBucket final : public Bucket {
  private:
   Bucket& inner_;
   std::size_t pipelines_ = 0;
+  std::size_t steps_ = 0;
+  std::size_t under_way_ = 0;
   std::size_t scans_ = 0;
   std::size_t barriers_ = 0;
   std::map<std::pair<std::size_t, KeyKind>, std::size_t> by_kind_;
