@@ -208,6 +208,22 @@ TEST_P(CacheReaderTest, PassesThatBeginTogetherShareTheirReads) {
   EXPECT_EQ(statistics.document_reads, 1u) << statistics.block_reads;
 }
 
+// Whoever catches up over more than is kept leaves in memory what the feeds at the end share.
+TEST_P(CacheReaderTest, APassFarBackDisplacesNothing) {
+  space_->settings.reader_documents = 100;
+  start_writer();
+  for (int i = 0; i < 200; ++i) put("d" + std::to_string(i), {"news"});
+  const Sequence end = Sequence(201 - 50);
+  open_reader_cold();
+  read("news", end);
+  read("news");
+  const auto before = reader_->statistics().document_reads;
+  read("news", end);
+  EXPECT_EQ(reader_->statistics().document_reads, before);
+  read("news");
+  EXPECT_LE(reader_->statistics().document_reads, before + 100) << "free room is used";
+}
+
 // Both formats against a plain set, whatever is written, in whatever order, from any since.
 TEST_P(CacheReaderTest, PropertyBlocksHoldWhatAPlainSetHolds) {
   const BlockFormat format = GetParam();

@@ -8,29 +8,43 @@
 namespace headgate {
 namespace {
 
-// A pass that wants more is catching up by itself: it shares nothing worth waiting for.
+// A pass that wants more is catching up by itself: it shares nothing worth waiting for, nor worth
+// the place of what the feeds at the end share.
 constexpr std::size_t kShareAtMost = 64;
 constexpr std::size_t kReadAtMost = 1'000;
 
 }  // namespace
 
 SequenceDocuments::Pointer SequenceDocuments::find(Sequence sequence) {
-  if (const auto it = young_.find(sequence); it != young_.end()) return it->second;
-  const auto it = old_.find(sequence);
-  if (it == old_.end()) return nullptr;
-  Pointer document = it->second;
-  learn(sequence, document);
+  Pointer document = peek(sequence);
+  if (document && !young_.contains(sequence)) learn(sequence, document);
   return document;
 }
 
-void SequenceDocuments::learn(Sequence sequence, Pointer document) {
+SequenceDocuments::Pointer SequenceDocuments::peek(Sequence sequence) const {
+  if (const auto it = young_.find(sequence); it != young_.end()) return it->second;
+  const auto it = old_.find(sequence);
+  return it == old_.end() ? nullptr : it->second;
+}
+
+std::size_t SequenceDocuments::half() const {
   const std::size_t most =
       HG_BUGGIFY("reader keeps few documents") ? 2 : space_.settings.reader_documents;
-  if (young_.size() >= std::max<std::size_t>(1, most / 2)) {
+  return std::max<std::size_t>(1, most / 2);
+}
+
+void SequenceDocuments::learn(Sequence sequence, Pointer document) {
+  if (young_.size() >= half()) {
     old_ = std::move(young_);
     young_ = {};
   }
   young_.insert_or_assign(sequence, std::move(document));
+}
+
+// First among what goes next.
+void SequenceDocuments::fill_room(Sequence sequence, Pointer document) {
+  Known& room = old_.size() < half() ? old_ : young_;
+  if (room.size() < half()) room.insert_or_assign(sequence, std::move(document));
 }
 
 void SequenceDocuments::clear() {
@@ -40,8 +54,8 @@ void SequenceDocuments::clear() {
 }
 
 Task<Result<void>> SequenceDocuments::read(std::vector<Sequence> sequences,
-                                           std::shared_ptr<const StableRecord> record,
-                                           Known& found) {
+                                           std::shared_ptr<const StableRecord> record, Known& found,
+                                           Use use) {
   for (std::size_t begin = 0; begin < sequences.size(); begin += kReadAtMost) {
     const std::size_t end = std::min(sequences.size(), begin + kReadAtMost);
     std::vector<Key> keys;
@@ -60,7 +74,11 @@ Task<Result<void>> SequenceDocuments::read(std::vector<Sequence> sequences,
       HG_CO_TRY(auto document, SequenceDocument::decode(sequences[i], reply.bytes));
       const auto shared = std::make_shared<const SequenceDocument>(std::move(document));
       found.insert_or_assign(sequences[i], shared);
-      if (clears_ == clears) learn(sequences[i], shared);  // else of a history that is over
+      if (clears_ != clears) continue;  // of a history that is over
+      if (use == Use::shared)
+        learn(sequences[i], shared);
+      else
+        fill_room(sequences[i], shared);
     }
   }
   co_return Result<void>();
@@ -89,7 +107,7 @@ Task<Result<void>> SequenceDocuments::read_together(std::vector<Sequence> sequen
       Pointer known = find(sequence);
       return known && batch->found.emplace(sequence, std::move(known)).second;
     });
-    const auto done = co_await read(std::move(wanted), record, batch->found);
+    const auto done = co_await read(std::move(wanted), record, batch->found, Use::shared);
     if (!done) batch->failure = done.error().code;
     batch->is_done = true;
     is_reading_ = false;
@@ -106,8 +124,9 @@ Task<Result<std::vector<SequenceDocuments::Pointer>>> SequenceDocuments::get(
     std::vector<Sequence> sequences, std::shared_ptr<const StableRecord> record) {
   std::vector<Pointer> documents;
   std::vector<Sequence> missing;
+  const Use use = sequences.size() <= kShareAtMost ? Use::shared : Use::passing;
   for (Sequence sequence : sequences) {
-    documents.push_back(find(sequence));
+    documents.push_back(use == Use::shared ? find(sequence) : peek(sequence));
     if (!documents.back()) missing.push_back(sequence);
   }
   hits_ += documents.size() - missing.size();
@@ -115,7 +134,7 @@ Task<Result<std::vector<SequenceDocuments::Pointer>>> SequenceDocuments::get(
   Known found;
   const auto done = missing.size() <= kShareAtMost
                         ? co_await read_together(std::move(missing), std::move(record), found)
-                        : co_await read(std::move(missing), std::move(record), found);
+                        : co_await read(std::move(missing), std::move(record), found, use);
   if (!done) co_return done.error();
   for (std::size_t i = 0; i < documents.size(); ++i) {
     if (documents[i]) continue;

@@ -14,7 +14,8 @@
 namespace headgate {
 
 /// Sequence documents as one reader knows them: read in batches that many passes share, kept in
-/// bounded memory, as they never change. Confined to its executor.
+/// bounded memory, as they never change. What is read far back takes free room only, and leaves the
+/// rest to what many share. Confined to its executor.
 class SequenceDocuments {
  public:
   using Pointer = std::shared_ptr<const SequenceDocument>;
@@ -45,8 +46,13 @@ class SequenceDocuments {
     Errc failure = Errc::ok;
   };
 
+  enum class Use : std::uint8_t { shared, passing };
+
+  Pointer peek(Sequence sequence) const;
+  std::size_t half() const;  ///< of what may be kept
+  void fill_room(Sequence sequence, Pointer document);
   Task<Result<void>> read(std::vector<Sequence> sequences,
-                          std::shared_ptr<const StableRecord> record, Known& found);
+                          std::shared_ptr<const StableRecord> record, Known& found, Use use);
   Task<Result<void>> read_together(std::vector<Sequence> sequences,
                                    std::shared_ptr<const StableRecord> record, Known& found);
 

@@ -10,6 +10,8 @@
 namespace headgate {
 namespace {
 
+// Whoever is sent more is catching up by itself: a row costs less than its place in the cache.
+constexpr std::size_t kShareAtMost = 64;
 // Documents read in one step; one step may exceed RowWriter::kDocumentBytes.
 constexpr std::size_t kDocumentsPerStep = 16;
 
@@ -89,13 +91,17 @@ std::string RowWriter::row_text(const PickedChange& picked, std::string_view doc
   return text;
 }
 
-RowCache::Row RowWriter::without_document(const PickedChange& picked) {
-  const RowCache::Key key = key_of(picked);
-  if (auto row = rows_.find(key)) return row;
+RowCache::Row RowWriter::make(const PickedChange& picked) const {
   std::string document;
   if (options_.include_docs && !picked.change.entry().is_principal())
     document = redacted(picked.change.entry());
-  auto row = std::make_shared<const std::string>(row_text(picked, document));
+  return std::make_shared<const std::string>(row_text(picked, document));
+}
+
+RowCache::Row RowWriter::without_document(const PickedChange& picked) {
+  const RowCache::Key key = key_of(picked);
+  if (auto row = rows_.find(key)) return row;
+  auto row = make(picked);
   rows_.add(key, row);
   return row;
 }
@@ -105,7 +111,9 @@ Task<Result<std::vector<RowCache::Row>>> RowWriter::write(
   if (options_.include_docs) co_return co_await with_documents(reader, changes);
   std::vector<RowCache::Row> rows;
   rows.reserve(changes.size());
-  for (const PickedChange& picked : changes) rows.push_back(without_document(picked));
+  const bool is_shared = changes.size() <= kShareAtMost;
+  for (const PickedChange& picked : changes)
+    rows.push_back(is_shared ? without_document(picked) : make(picked));
   co_return rows;
 }
 

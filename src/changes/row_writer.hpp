@@ -38,6 +38,7 @@ class RowWriter {
 
  private:
   RowCache::Key key_of(const PickedChange& picked) const;
+  RowCache::Row make(const PickedChange& picked) const;
   RowCache::Row without_document(const PickedChange& picked);
   std::string row_text(const PickedChange& picked, std::string_view document) const;
   Task<Result<std::vector<RowCache::Row>>> with_documents(std::shared_ptr<const Principal> reader,
