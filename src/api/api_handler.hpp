@@ -33,7 +33,8 @@ class ApiHandler final : public HttpHandler {
  private:
   Task<Result<void>> dispatch(ApiCall& call);
   Task<Result<void>> run(ApiCall& call, const Resource& resource, const Resource::Method& method);
-  Task<Result<void>> check_admin(ApiCall& call);
+  // Not inlined: its frame would last as long as the request, which may be a waiting feed.
+  [[gnu::noinline]] Task<Result<void>> check_admin(ApiCall& call);
   void respond_failed(ApiCall& call, const Error& error);
 
   ApiServices& services_;

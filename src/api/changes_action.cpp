@@ -120,7 +120,8 @@ Task<Result<void>> stream(ApiCall& call, ChangesFeed& feed, Framing& framing, Ch
   }
 }
 
-Task<Result<void>> send_normal(ApiCall& call, ChangesFeed& feed) {
+// Not inlined: the frame of changes() would keep both frames for as long as a feed waits.
+[[gnu::noinline]] Task<Result<void>> send_normal(ApiCall& call, ChangesFeed& feed) {
   // The first batch decides whether this is a feed or an error.
   HG_CO_TRY(ChangesBatch first, co_await feed.next());
   Framing framing(FeedFraming::object);
@@ -130,7 +131,8 @@ Task<Result<void>> send_normal(ApiCall& call, ChangesFeed& feed) {
   co_return co_await stream(call, feed, framing, std::move(first), std::move(out));
 }
 
-Task<Result<void>> send_waiting(ApiCall& call, ChangesFeed& feed, FeedKind kind, FeedFraming form) {
+[[gnu::noinline]] Task<Result<void>> send_waiting(ApiCall& call, ChangesFeed& feed, FeedKind kind,
+                                                  FeedFraming form) {
   const WaitingFeed counted(call, kind);
   Framing framing(form);
   call.begin_stream(framing.headers());

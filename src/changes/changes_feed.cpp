@@ -58,18 +58,20 @@ class ChangesFeed::State {
     return is_interrupted_ || hub_.is_stopped() || hub_.generation() != generation_;
   }
 
+  // Not inlined is what is not under way while the feed waits: its frame would be part of next()'s,
+  // which thousands of feeds keep.
   Task<Result<FeedPasses::Selection>> choose();
-  Task<Result<Outcome>> pass();
-  Task<Result<void>> await_written();
-  Task<Result<bool>> await_stable(Sequence at, Deadline give_up_at);
+  [[gnu::noinline]] Task<Result<Outcome>> pass();
+  [[gnu::noinline]] Task<Result<void>> await_written();
+  [[gnu::noinline]] Task<Result<bool>> await_stable(Sequence at, Deadline give_up_at);
   bool waits_for_grants(const Outcome& outcome);
   Task<Result<void>> gather_newest();
-  Task<Result<ChangesBatch>> next_newest();
+  [[gnu::noinline]] Task<Result<ChangesBatch>> next_newest();
   std::optional<ChangesBatch> batch_of(Outcome outcome);
   std::optional<ChangesBatch> due();
   Deadline next_due() const;
   bool is_up_to_date();
-  Task<void> wait_after_failure();
+  [[gnu::noinline]] Task<void> wait_after_failure();
   bool is_gone(Errc code) const;
   bool has_given_up(Errc code);
   ChangesBatch end();
