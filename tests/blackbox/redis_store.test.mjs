@@ -99,21 +99,35 @@ test('base on the disk, cache on Redis', () =>
   withNode((address) => bucketToml('cache', [address]), useIt));
 
 // The walk reads more of each partition at a time than comes within a millisecond.
+//   HEADGATE_DOCUMENTS  how many documents instead of 4,000
 test('an emptied cache of many documents is built anew', () =>
   withNode((a, b) => bucketToml('base', [a]) + bucketToml('cache', [b]),
     async (server, base, cache) => {
-      const count = 4_000;
+      const count = Number(process.env.HEADGATE_DOCUMENTS ?? 4_000);
+      const patience = 30_000 + count * 5;
       await server.createDatabase('db');
+      const alice = await server.createUser('db', 'alice', ['red']);
+      const written = new Map(); // of alice, in the order of the writes
+      const sevenths = (number) => number % 7 === 0;
       for (let first = 0; first < count; first += 500) {
-        await server.write('db', Array.from({ length: 500 }, (_, index) =>
-          ({ _id: `d${first + index}`, channels: ['red', `blue${index}`] })));
+        const documents = Array.from({ length: 500 }, (_, index) => ({ _id: `d${first + index}`,
+          channels: [sevenths(first + index) ? 'red' : 'green', `blue${index}`] }));
+        const answers = await server.write('db', documents);
+        answers.filter((_, index) => sevenths(first + index))
+          .forEach(({ id, rev }) => written.set(id, rev));
       }
       await untilStable(server, 'db', { above: count });
+      const half = (await server.changes('db', alice, { limit: Math.floor(written.size / 2) }));
       assert.equal(cache.ask('FLUSHALL'), 'OK');
       await waitFor('every document is read again', async () =>
-        (await Metrics.read(server)).get('feed_entries_total') >= 2 * count, 30_000);
+        (await Metrics.read(server)).get('feed_entries_total') >= 2 * count, patience);
       await waitFor('every document is in its channels', async () =>
-        (await server.changes('db')).results.length === count, 10_000);
+        (await server.changes('db')).results.length === count, patience);
+      const revisions = ({ results }) => results.map(({ id, changes }) => [id, changes[0].rev]);
+      const all = revisions(await server.changes('db', alice));
+      assert.deepEqual(all, [...written], 'a first sync');
+      const rest = revisions(await server.changes('db', alice, { since: half.last_seq }));
+      assert.deepEqual(rest, [...written].slice(half.results.length), 'a position of before');
     }, [[], []]));
 
 test('a login, and what it costs to have none', () =>
