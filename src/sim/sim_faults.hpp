@@ -18,6 +18,10 @@ struct SimNetwork {
   DelayRange late_delay{};
   double lost_request = 0;
   double lost_reply = 0;
+  /// Chance that the sender of a lost request, or of one whose reply is lost, learns at once that
+  /// its connection broke, and not only at its deadline that nothing came. Such a request may be
+  /// carried out all the same, late.
+  double broken_connection = 0;
   /// Chance that a partition answers `unavailable` instead of carrying a request out.
   double refused_request = 0;
   /// Chance that a request is carried out twice (F3): a second time after one more delay. The first

@@ -61,11 +61,23 @@ void SimMessages::send(Request request) {
   if (is_cut(node, partition) && happens("connection refused", 0.5, *exchange))
     return refuse(exchange);
   const auto delay = draw_delay(*exchange);
-  if (happens("lost request", faults_.network.lost_request, *exchange)) return;
+  if (happens("lost request", faults_.network.lost_request, *exchange)) return lose(exchange);
   after(exchange, "request", delay, [this, exchange] { arrive(exchange); });
   if (happens("duplicated request", faults_.network.duplicated_request, *exchange))
     after(exchange, "request", delay + draw_delay(*exchange),
           [this, exchange] { arrive(exchange); });
+}
+
+// Whoever keeps a connection open waits for its deadline; a broken one says so at once.
+void SimMessages::lose(const Shared& exchange) {
+  if (!happens("connection broken", faults_.network.broken_connection, *exchange)) return;
+  exchange->is_answered = true;
+  if (!exchange->is_carried_out && happens("request before the break", 0.5, *exchange))
+    after(exchange, "request", draw_delay(*exchange) + draw_delay(*exchange),
+          [this, exchange] { arrive(exchange); });
+  after(exchange, "broken", draw_delay(*exchange), [exchange] {
+    if (!exchange->request.from->is_over) exchange->request.fail(Errc::timeout_unknown_outcome);
+  });
 }
 
 // The node's own doing: no message travels.
@@ -117,7 +129,7 @@ void SimMessages::fail(const Shared& exchange, Errc code) {
 void SimMessages::answer(const Shared& exchange, std::function<void()> delivery) {
   if (std::exchange(exchange->is_answered, true)) return;
   const auto delay = draw_delay(*exchange);
-  if (happens("lost reply", faults_.network.lost_reply, *exchange)) return;
+  if (happens("lost reply", faults_.network.lost_reply, *exchange)) return lose(exchange);
   after(exchange, "reply", delay,
         [this, exchange, delivery = std::move(delivery)] { deliver(exchange, delivery); });
 }

@@ -58,6 +58,7 @@ class SimMessages {
   void refuse(const Shared& exchange);
   void arrive(const Shared& exchange);
   void fail(const Shared& exchange, Errc code);
+  void lose(const Shared& exchange);
   void answer(const Shared& exchange, std::function<void()> deliver);
   void deliver(const Shared& exchange, const std::function<void()>& action);
 

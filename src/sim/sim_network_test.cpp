@@ -40,6 +40,28 @@ TEST_F(SimNetworkTest, ALostReplyLeavesTheOutcomeUnknown) {
   EXPECT_EQ(faults("lost reply"), 1u);
 }
 
+TEST_F(SimNetworkTest, ABrokenConnectionTellsAtOnceThatTheOutcomeIsUnknown) {
+  network().delay = {milliseconds(10), milliseconds(10)};
+  network().broken_connection = 1;
+  network().lost_reply = 1;
+  const TimePoint begin = world_.now();
+  EXPECT_EQ(insert("a").status, Errc::timeout_unknown_outcome);
+  EXPECT_EQ(world_.now() - begin, milliseconds(20));
+  EXPECT_TRUE(is_there("a"));
+  network().lost_reply = 0;
+  network().lost_request = 1;
+  std::size_t done_late = 0;
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "b" + std::to_string(i);
+    EXPECT_EQ(insert(name).status, Errc::timeout_unknown_outcome);
+    EXPECT_FALSE(is_there(name));
+    world_.run_for(milliseconds(20));
+    done_late += is_there(name) ? 1 : 0;
+  }
+  EXPECT_GT(done_late, 5u);
+  EXPECT_LT(done_late, 35u);
+}
+
 TEST_F(SimNetworkTest, ALateRequestIsCarriedOutWhenItsCallerGaveUp) {
   network().late = 1;
   network().late_delay = {seconds(20), seconds(20)};

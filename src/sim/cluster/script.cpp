@@ -142,6 +142,7 @@ void for_each_setting(Settings& s, Field field) {
   field("lag_us", s.lag_us);
   field("late", s.late);
   field("lost", s.lost);
+  field("broken", s.broken);
   field("duplicated", s.duplicated);
   field("refused", s.refused);
   field("feed_faults", s.feed_faults);

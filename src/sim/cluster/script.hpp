@@ -40,10 +40,11 @@ struct ScriptSettings {
   std::chrono::milliseconds duration{4'000};
 
   // Strengths; chances in thousandths.
-  std::uint32_t delay_us = 0;     ///< one way, at most
-  std::uint32_t lag_us = 0;       ///< of replicas, at most
-  std::uint32_t late = 0;         ///< messages late by up to two seconds
-  std::uint32_t lost = 0;         ///< requests and replies
+  std::uint32_t delay_us = 0;  ///< one way, at most
+  std::uint32_t lag_us = 0;    ///< of replicas, at most
+  std::uint32_t late = 0;      ///< messages late by up to two seconds
+  std::uint32_t lost = 0;      ///< requests and replies
+  std::uint32_t broken = 0;    ///< of those, where the sender learns at once of a broken connection
   std::uint32_t duplicated = 0;   ///< requests
   std::uint32_t refused = 0;      ///< requests, one by one
   std::uint32_t feed_faults = 0;  ///< disconnects, stalls, repeats, short batches

@@ -88,6 +88,7 @@ class Shrinker {
     try_setting([](ScriptSettings& s) { s.refused = 0; });
     try_setting([](ScriptSettings& s) { s.duplicated = 0; });
     try_setting([](ScriptSettings& s) { s.lost = 0; });
+    try_setting([](ScriptSettings& s) { s.broken = 0; });
     try_setting([](ScriptSettings& s) { s.late = 0; });
     try_setting([](ScriptSettings& s) { s.lag_us = 0; });
     try_setting([](ScriptSettings& s) { s.delay_us = 50; });

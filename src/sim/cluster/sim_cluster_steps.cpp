@@ -41,6 +41,7 @@ void SimCluster::make_noise(SimStore& store) const {
   faults.network.late_delay = kLate;
   faults.network.lost_request = thousandths(s.lost);
   faults.network.lost_reply = thousandths(s.lost);
+  faults.network.broken_connection = thousandths(s.broken);
   faults.network.duplicated_request = thousandths(s.duplicated);
   faults.network.refused_request = thousandths(s.refused);
   faults.feed.disconnect = thousandths(s.feed_faults);

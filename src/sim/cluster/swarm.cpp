@@ -115,6 +115,7 @@ void Swarm::draw_noise() {
   s.lag_us = strength("lag", 0.7, 20'000);
   s.late = strength("late", 0.3, 8);
   s.lost = strength("lost", 0.4, 8);
+  s.broken = strength("broken", 0.6, 1'000);
   s.duplicated = strength("duplicated", 0.4, 20);
   s.refused = strength("refused", 0.3, 30);
   s.skip_superseded = strength("skip superseded", 0.5, 700);
