@@ -67,7 +67,8 @@ TEST_F(DocumentApi, IdsKeepTheirCharacters) {
     EXPECT_EQ(admin(get, target).at("_id"), id);
   }
   EXPECT_EQ(admin(get, "/db/_design/view").at("_id"), "_design/view");
-  expect_error(admin(get, "/db/_design/view/_view/x"), 400, "bad_request");
+  expect_error(admin(get, "/db/_design/view/_view/x"), 404, "not_found");
+  expect_error(admin(put, "/db/_design/view/_x", "{}"), 404, "not_found");
   expect_error(admin(get, "/db/_design/other"), 404, "not_found");
 }
 
