@@ -17,7 +17,7 @@ const kTabs = [
   ['', 'Overview'], ['channels', 'Channels'], ['documents', 'Documents'], ['sync', 'Sync function'],
 ];
 
-/** "#/DB/TAB/ID" as {database, tab, id}, decoded. */
+/** "#/DB/TAB/ID" as {database, tab, id}, decoded; a tab that is not there is the first. */
 function readPlace() {
   const parts = location.hash.replace(/^#\/?/, '').split('/').map((part) => {
     try {
@@ -26,7 +26,8 @@ function readPlace() {
       return part;
     }
   });
-  return { database: parts[0] || undefined, tab: parts[1] ?? '', id: parts[2] || undefined };
+  const isTab = kTabs.some(([key]) => key === parts[1]);
+  return { database: parts[0] || undefined, tab: isTab ? parts[1] : '', id: parts[2] || undefined };
 }
 
 function usePlace() {

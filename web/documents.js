@@ -11,7 +11,8 @@ const kChannelColumns = [
   { title: 'Given by', cell: giver },
 ];
 
-const byWhom = (by, document) => (by === 'document' ? `document ${document}` : 'an administrator');
+const kGivers = { admin: 'an administrator', token: 'a token', configuration: 'the configuration' };
+const byWhom = (by, document) => (by === 'document' ? `document ${document}` : kGivers[by]);
 
 function giver(grant) {
   if (grant.by === 'everyone') return 'everyone has it';
@@ -117,7 +118,8 @@ export function Documents({ name, id }) {
       </form>
       <${Problem} error=${error} />
       ${value && (value.rows.length === 0
-        ? html`<p class="empty">No document's id begins so.</p>`
+        ? html`<p class="empty">${text
+          ? "No document's id begins so." : 'There is no document yet.'}</p>`
         : html`<ul class="found" aria-label="Documents found">${value.rows.map((row) => html`
           <li key=${row.id}><a href=${place(row.id)}
             aria-current=${row.id === id ? 'true' : undefined}>${row.id}</a></li>`)}</ul>`)}

@@ -4,6 +4,10 @@ import { number, short, time } from './format.js';
 import { colour, onThemeChange } from './theme.js';
 
 const kHeight = 240;
+/** Seconds that the plot spans at least. */
+const kSpan = 60;
+/** Seconds between two lines of the grid; none less than one, the times would be the same. */
+const kSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
 
 function options(width) {
   const axis = {
@@ -18,9 +22,13 @@ function options(width) {
     legend: { show: false },
     padding: [6, 34, 0, 0],
     cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
-    scales: { y: { range: (_, low, high) => bounds(low, high) } },
+    scales: {
+      x: { range: (_, first, last) => [Math.min(first, last - kSpan), last] },
+      y: { range: (_, low, high) => bounds(low, high) },
+    },
     axes: [
-      { ...axis, values: (_, ticks) => ticks.map((at) => time(at * 1000)), space: 90, size: 30 },
+      { ...axis, values: (_, ticks) => ticks.map((at) => time(at * 1000)), incrs: kSteps,
+        space: 90, size: 30 },
       { ...axis, values: (_, ticks) => ticks.map((at) => (Number.isInteger(at) ? short(at) : '')),
         size: 64 },
     ],

@@ -43,6 +43,7 @@ Task<Result<void>> log_out(ApiCall& call);
 Task<Result<void>> post_session_of_user(ApiCall& call);
 Task<Result<void>> get_session_of_user(ApiCall& call);
 Task<Result<void>> delete_session_of_user(ApiCall& call);
+Task<Result<void>> delete_one_session_of_user(ApiCall& call);
 Task<Result<void>> delete_sessions_of_user(ApiCall& call);
 
 // Users and roles.

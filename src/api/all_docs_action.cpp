@@ -5,6 +5,7 @@
 #include "api/actions.hpp"
 #include "api/document_request.hpp"
 #include "api/parameters.hpp"
+#include "api/update_sequence.hpp"
 
 namespace headgate {
 
@@ -66,13 +67,20 @@ QueryParameters with_members(QueryParameters query, const JsonView& body) {
   return query;
 }
 
-Result<AllDocsQuery> parse_all_docs(const HttpRequest& request) {
+struct Wanted {
+  AllDocsQuery query;
+  bool has_update_sequence = false;
+};
+
+Result<Wanted> parse_all_docs(const HttpRequest& request) {
   JsonView body("{}");
   if (request.method == HttpMethod::post && !request.body.empty()) {
     HG_TRY(body, object_of_body(request));
   }
   const QueryParameters parameters = with_members(request.query, body);
-  AllDocsQuery wanted;
+  Wanted asked;
+  asked.has_update_sequence = flag_parameter(parameters, "update_seq");
+  AllDocsQuery& wanted = asked.query;
   HG_CHECK(read_range(parameters, wanted));
   HG_CHECK(read_keys(request.query, body, wanted));
   HG_TRY(const auto limit, number_parameter(parameters, "limit"));
@@ -80,11 +88,18 @@ Result<AllDocsQuery> parse_all_docs(const HttpRequest& request) {
   HG_TRY(const auto skip, number_parameter(parameters, "skip"));
   wanted.skip = skip.value_or(0);
   wanted.include_docs = flag_parameter(parameters, "include_docs");
+  wanted.with_channels = flag_parameter(parameters, "channels");
   HG_TRY(wanted.show, show_options(parameters));
-  return wanted;
+  return asked;
 }
 
-void write_row(JsonWriter& out, const AllDocsRow& row, bool has_docs) {
+void write_channels(JsonWriter& out, const std::vector<std::string>& channels) {
+  out.key("channels").begin_array();
+  for (const std::string& channel : channels) out.string(channel);
+  out.end_array();
+}
+
+void write_row(JsonWriter& out, const AllDocsRow& row, bool has_docs, bool has_channels) {
   out.begin_object().key("key").string(row.key);
   if (row.error) {
     const ApiError error = api_error({*row.error, {}});
@@ -93,6 +108,7 @@ void write_row(JsonWriter& out, const AllDocsRow& row, bool has_docs) {
     out.key("id").string(row.key).key("value").begin_object();
     out.key("rev").string(to_string(row.rev));
     if (row.is_deleted) out.key("deleted").boolean(true);
+    if (has_channels) write_channels(out, row.channels);
     out.end_object();
     if (has_docs) out.key("doc").raw(row.json ? std::string_view(*row.json) : "null");
   }
@@ -106,18 +122,23 @@ std::string number_or_null(const std::optional<std::uint64_t>& number) {
 }  // namespace
 
 Task<Result<void>> all_docs(ApiCall& call) {
-  HG_CO_TRY(AllDocsQuery query, parse_all_docs(call.request()));
-  const bool has_docs = query.include_docs;
-  AllDocsCursor cursor = call.database().all_docs(call.reader, std::move(query));
+  HG_CO_TRY(Wanted wanted, parse_all_docs(call.request()));
+  const bool has_docs = wanted.query.include_docs;
+  const bool has_channels = wanted.query.with_channels;
+  // Read before the documents: a feed from there on misses nothing that is not in the list.
+  const std::string sequence = update_sequence(call.database());
+  AllDocsCursor cursor = call.database().all_docs(call.reader, std::move(wanted.query));
   // The first page decides whether this is a list or an error.
   HG_CO_TRY(std::vector<AllDocsRow> rows, co_await cursor.next());
   call.begin_stream({{"Content-Type", "application/json"}, {"Cache-Control", "must-revalidate"}});
-  std::string text = "{\"offset\":" + number_or_null(cursor.offset()) + ",\"rows\":[";
+  std::string text = "{\"offset\":" + number_or_null(cursor.offset());
+  if (wanted.has_update_sequence) text += ",\"update_seq\":\"" + sequence + '"';
+  text += ",\"rows\":[";
   bool has_rows = false;
   while (!rows.empty()) {
     for (const AllDocsRow& row : rows) {
       JsonWriter out;
-      write_row(out, row, has_docs);
+      write_row(out, row, has_docs, has_channels);
       text += std::exchange(has_rows, true) ? ",\n" : "\n";
       text += out.text();
       if (text.size() < kChunkBytes) continue;

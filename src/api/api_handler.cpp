@@ -123,6 +123,11 @@ Task<Result<void>> ApiHandler::dispatch(ApiCall& call) {
     ++services_.statistics.overloaded;
     co_return Errc::overloaded;
   }
+  if (is_encoded_body(call.request())) {
+    call.respond_error(
+        {415, "bad_content_type", "Content-Encoding: bodies must not be compressed"});
+    co_return Result<void>();
+  }
   if (!takes_body(*resource, call.request())) {
     call.respond_error({415, "bad_content_type", "Content-Type must be application/json"});
     co_return Result<void>();

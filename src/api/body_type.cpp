@@ -17,6 +17,11 @@ bool is_json_body(const HttpRequest& request) {
   return is_unchosen && !request.headers.has("Origin");
 }
 
+bool is_encoded_body(const HttpRequest& request) {
+  const std::string_view coding = request.headers.find("Content-Encoding").value_or("");
+  return !coding.empty() && !equals_ignoring_case(coding, "identity");
+}
+
 bool is_multipart_related(const HttpRequest& request) {
   return equals_ignoring_case(media_type(request), "multipart/related");
 }

@@ -14,6 +14,10 @@ std::string_view media_type(const HttpRequest& request);
 /// sends it: pages of other sites can, without the browser asking this server for its leave.
 bool is_json_body(const HttpRequest& request);
 
+/// Whether a body is compressed, which nobody here would undo. Attachments that come inside a
+/// document say so there.
+bool is_encoded_body(const HttpRequest& request);
+
 /// A document with its attachments in parts of their own.
 bool is_multipart_related(const HttpRequest& request);
 

@@ -89,9 +89,10 @@ TEST_F(BrowserFeeds, EventsGoOnAfterTheLastId) {
                "bad_request");
 }
 
-TEST_F(BrowserFeeds, EventsHaveCommentsForHeartbeatsAndEndWithoutOne) {
+TEST_F(BrowserFeeds, EventsHaveHeartbeatsAsCouchDbAndEndWithoutOne) {
   HttpClient client = open_events("&since=now&heartbeat=1000");
-  EXPECT_EQ(line(client), ":");
+  EXPECT_EQ(line(client), "event: heartbeat");
+  EXPECT_EQ(line(client), "data: ");
   EXPECT_EQ(line(client), "");
   HttpClient limited = open_events("&limit=1");
   EXPECT_THAT(*limited.read_rest(), testing::EndsWith("\n\n"));

@@ -216,6 +216,22 @@ TEST_F(BulkApi, AllDocsListsWhatOneMaySee) {
   expect_error(user(post, "/db/_all_docs", R"({"keys":"x"})"), 400, "bad_request");
 }
 
+TEST_F(BulkApi, AllDocsTellsChannelsInReachAndAPlaceToGoOnFrom) {
+  store("a", R"({"channels":["red","blue"]})");
+  store("b", R"({"channels":["red"]})");
+  settle();
+  const Answer list = user(get, "/db/_all_docs?channels=true&update_seq=true");
+  EXPECT_EQ(list.at("rows", 0, "value", "channels"), R"(["red"])") << "not the others";
+  EXPECT_EQ(admin(post, "/db/_all_docs", R"({"keys":["a"],"channels":true})")
+                .at("rows", 0, "value", "channels"),
+            R"(["blue","red"])");
+  EXPECT_EQ(user(get, "/db/_all_docs").at("rows", 0, "value", "channels"), "");
+  const std::string since = list.at("update_seq");
+  EXPECT_EQ(user(get, "/db/_changes?since=" + since).at("results"), "[\r\n]");
+  store("c", R"({"channels":["red"]})");
+  EXPECT_EQ(user(get, "/db/_changes?since=" + since).at("results", 0, "id"), "c");
+}
+
 // RxDB asks for the documents behind its keys in the body only, and without them never sees a
 // conflict: its edits of known documents would stay where they are.
 TEST_F(BulkApi, AllDocsTakesItsParametersFromTheBodyToo) {

@@ -67,7 +67,7 @@ class Framing {
       if (is_events()) out.text("\nid: ").text(row.seq.print()).text("\n\n");
       if (form_ == FeedFraming::lines) out.text("\n");
     }
-    if (is_events() && batch.is_heartbeat) out.text(":\n\n");
+    if (is_events() && batch.is_heartbeat) out.text("event: heartbeat\ndata: \n\n");
     const bool is_sign = batch.is_heartbeat || (!is_object() && batch.is_caught_up);
     if (!is_events() && is_sign) out.text("\n");
   }

@@ -132,6 +132,8 @@ TEST_F(ChangesApi, TheNewestFirst) {
   const Answer newest = changes("descending=true&limit=2");
   EXPECT_THAT(ids(newest), ElementsAre("c", "b"));
   EXPECT_EQ(newest.at("last_seq"), newest.at("results", 1, "seq"));
+  EXPECT_EQ(newest.at("pending"), "") << "the older ones are not counted";
+  EXPECT_EQ(changes("descending=true").at("pending"), "0");
 }
 
 TEST_F(ChangesApi, WhoeverAsksReadsWhatWasWrittenBefore) {

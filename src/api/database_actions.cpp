@@ -4,7 +4,7 @@
 #include "api/cors.hpp"
 #include "api/document_request.hpp"
 #include "api/parameters.hpp"
-#include "sequence/sequence_id.hpp"
+#include "api/update_sequence.hpp"
 
 namespace headgate {
 
@@ -15,11 +15,6 @@ constexpr std::string_view kOk = R"({"ok":true})";
 /// Databases have no start of their own that replicators should notice: their positions are good
 /// over restarts. CouchDB says the same since 2.0.
 constexpr std::string_view kInstanceStartTime = "0";
-
-/// A `since` that misses nothing: what lies between stable and it may still be incomplete.
-std::string update_sequence(const Database& database) {
-  return SequenceId{database.stable(), Sequence(), database.highest()}.print();
-}
 
 /// What was fixed when the database was made need not be said again.
 void keep_fixed(DatabaseConfig& config, std::string_view body, const DatabaseConfig& present) {

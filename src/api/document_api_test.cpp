@@ -67,7 +67,8 @@ TEST_F(DocumentApi, IdsKeepTheirCharacters) {
     EXPECT_EQ(admin(get, target).at("_id"), id);
   }
   EXPECT_EQ(admin(get, "/db/_design/view").at("_id"), "_design/view");
-  expect_error(admin(get, "/db/_design/view/_view/x"), 400, "bad_request");
+  expect_error(admin(get, "/db/_design/view/_view/x"), 404, "not_found");
+  expect_error(admin(put, "/db/_design/view/_x", "{}"), 404, "not_found");
   expect_error(admin(get, "/db/_design/other"), 404, "not_found");
 }
 
@@ -174,6 +175,29 @@ TEST_F(DocumentApi, WhoHasNoChannelOfItSeesNothing) {
   const Answer redacted = user(get, "/db/secret?rev=" + rev);
   EXPECT_EQ(redacted.at("_removed"), "true");
   EXPECT_THAT(redacted.body, testing::Not(HasSubstr("hush")));
+}
+
+TEST_F(DocumentApi, WhatLeftTheReachIsATombstoneWhereThatIsWanted) {
+  const std::string one = store("doc", R"({"channels":["red"],"word":"hush"})");
+  const std::string two =
+      store("doc", fmt::format(R"({{"_rev":"{}","channels":["blue"],"word":"hush"}})", one));
+  const auto left = [&](std::string_view how, std::string_view other) {
+    const Answer feed = user(get, "/db/_changes?include_docs=true");
+    EXPECT_EQ(feed.at("results", 0, "removed"), R"(["red"])") << feed.body;
+    EXPECT_EQ(feed.at("results", 0, "doc", how), "true") << feed.body;
+    EXPECT_EQ(feed.at("results", 0, "doc", other), "") << feed.body;
+    const Answer shown = user(get, "/db/doc?rev=" + two);
+    EXPECT_EQ(shown.at(how), "true") << shown.body;
+    EXPECT_EQ(shown.at(other), "") << shown.body;
+    EXPECT_EQ(shown.at("_revisions", "start"), "2");
+    EXPECT_THAT(feed.body + shown.body, testing::Not(HasSubstr("hush")));
+  };
+  left("_removed", "_deleted");
+  ASSERT_EQ(admin(put, "/db/_config", R"({"removals":"deleted"})").status, 201);
+  left("_deleted", "_removed");
+  EXPECT_EQ(user(get, "/db/doc?open_revs=%5B%22" + two + "%22%5D").at(0, "ok", "_deleted"), "true");
+  EXPECT_EQ(admin(get, "/db/doc").at("word"), "hush");
+  expect_error(admin(put, "/db/_config", R"({"removals":"gone"})"), 400, "bad_request");
 }
 
 TEST_F(DocumentApi, AFailingSyncFunctionStoresNothing) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why a user sees a document, or does not.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 
 #include "api/actions.hpp"
 #include "sequence/sequence_id.hpp"
@@ -34,11 +37,16 @@ Task<Result<Facts>> gather(ApiCall& call, std::string id, std::string name) {
   std::vector<DocId> ids{DocId(std::move(id))};
   HG_CO_TRY(auto envelopes, co_await database.documents().load(std::move(ids)));
   facts.document = std::move(envelopes.front());
-  const auto record = co_await database.principals().get_user(name);
-  if (!record && record.error().code != Errc::not_found) co_return record.error();
-  facts.has_user = record.has_value();
-  if (!record) co_return facts;
-  facts.is_disabled = record->is_disabled;
+  if (name == kGuestName) {
+    name.clear();
+    facts.is_disabled = database.config()->guest.is_disabled;
+  } else {
+    const auto record = co_await database.principals().get_user(name);
+    if (!record && record.error().code == Errc::not_found) co_return facts;
+    if (!record) co_return record.error();
+    facts.is_disabled = record->is_disabled;
+  }
+  facts.has_user = true;
   HG_CO_TRY(facts.user, co_await database.principals().inspect(name));
   HG_CO_TRY(facts.origins, co_await database.principals().origins(std::move(name)));
   co_return facts;
@@ -57,8 +65,19 @@ std::string reason(const Facts& facts) {
   if (!facts.has_user) return "there is no such user";
   if (facts.is_disabled) return "the user is disabled";
   if (facts.user->access.can_read(facts.document->current_channels())) return {};
-  if (facts.document->current_channels().empty())
+  if (facts.document->current_channels().empty()) {
+    if (facts.document->tree.is_deleted())
+      return "the document is deleted: the sync function put its tombstone in no channel";
     return "the document's winner is in no channel: the sync function put it in none";
+  }
+  std::vector<std::string> channels = facts.document->current_channels();
+  channels.emplace_back(kStarChannel);
+  for (const std::string& channel : channels) {
+    const auto held = facts.user->access_history.find(channel);
+    if (held != facts.user->access_history.end())
+      return fmt::format("the user has none of the document's channels: it lost {} at {}", channel,
+                         held->second.back().end.value());
+  }
   return "the user has none of the document's channels";
 }
 
@@ -93,15 +112,21 @@ void write_document(JsonWriter& out, const DocumentEnvelope& document) {
   out.end_array();
 }
 
+std::string_view name_of(GrantGiver::Kind kind) {
+  constexpr std::array<std::string_view, 4> kNames = {"admin", "token", "configuration",
+                                                      "document"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
 void write_origin(JsonWriter& out, const GrantOrigin& origin) {
   out.begin_object().key("channel").string(origin.channel);
   out.key("since").number(origin.since.value());
-  out.key("by").string(origin.document.empty() ? "admin" : "document");
-  if (!origin.document.empty()) out.key("document").string(origin.document);
+  out.key("by").string(name_of(origin.by.kind));
+  if (!origin.by.document.empty()) out.key("document").string(origin.by.document);
   if (!origin.role.empty()) {
     out.key("role").string(origin.role);
-    out.key("role_by").string(origin.role_document.empty() ? "admin" : "document");
-    if (!origin.role_document.empty()) out.key("role_document").string(origin.role_document);
+    out.key("role_by").string(name_of(origin.role_by.kind));
+    if (!origin.role_by.document.empty()) out.key("role_document").string(origin.role_by.document);
   }
   out.end_object();
 }

@@ -75,6 +75,34 @@ TEST_F(InspectApi, ExplainsTheFirstReasonWhyNot) {
   expect_error(user(get, "/db/_explain?doc=blue&user=ann"), 404, "not_found");
 }
 
+TEST_F(InspectApi, ExplainsWhatIsGoneByWhatTookIt) {
+  const std::string rev = store("a", R"({"channels":["red"]})");
+  store("b", R"({"channels":["red"]})");
+  EXPECT_EQ(admin(del, "/db/a?rev=" + rev).status, 200);
+  EXPECT_THAT(explain("a", "ann").at("reason"), HasSubstr("the document is deleted"));
+  EXPECT_EQ(admin(put, "/db/_user/ann", R"({"admin_channels":[]})").status, 200);
+  const Answer lost = explain("b", "ann");
+  EXPECT_EQ(lost.at("reason"), "the user has none of the document's channels: it lost red at " +
+                                   lost.at("user", "lost", 0, "until"));
+}
+
+TEST_F(InspectApi, ExplainsWhatTheGuestSees) {
+  EXPECT_EQ(admin(put, "/db/_config", R"({"guest":{"disabled":false,"admin_channels":["lobby"]}})")
+                .status,
+            201);
+  store("a", R"({"channels":["lobby"]})");
+  settle();
+  const Answer seen = explain("a", "GUEST");
+  EXPECT_EQ(seen.at("readable"), "true") << seen.body;
+  EXPECT_EQ(seen.at("user", "channels", 1, "channel"), "lobby");
+  EXPECT_EQ(seen.at("user", "channels", 1, "by"), "configuration");
+  EXPECT_EQ(seen.at("seq"), user({}, get, "/db/_changes").at("results", 0, "seq"));
+  EXPECT_EQ(admin(get, "/db/_user/GUEST").at("all_channels"), R"(["!","lobby"])");
+  EXPECT_EQ(admin(put, "/db/_config", "{}").status, 201);
+  EXPECT_EQ(explain("a", "GUEST").at("reason"), "the user is disabled");
+  EXPECT_EQ(admin(get, "/db/_user/GUEST").at("disabled"), "true");
+}
+
 TEST_F(InspectApi, RawDocumentsAndChannels) {
   const std::string rev = store("a", R"({"channels":["red"],"n":1})");
   EXPECT_EQ(admin(put, "/db/a", fmt::format(R"({{"_rev":"{}","channels":["blue"]}})", rev)).status,

@@ -24,6 +24,12 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
+/// "q=0", "q=0.0": not at all.
+bool is_refused(std::string_view media_range) {
+  const std::string quality = header_parameter(media_range, "q");
+  return !quality.empty() && quality.find_first_not_of("0.") == std::string::npos;
+}
+
 Result<HttpHeaders> parse_fields(std::string_view head) {
   HttpHeaders headers;
   while (!head.empty()) {
@@ -76,8 +82,9 @@ bool names_multipart(std::string_view accept, std::string_view type) {
     const std::size_t end = std::min(accept.find(','), accept.size());
     const std::string_view item = accept.substr(0, end);
     const std::string_view named = trimmed(item.substr(0, item.find(';')));
-    if (equals_ignoring_case(named, type) || equals_ignoring_case(named, "multipart/*"))
-      return true;
+    const bool is_named =
+        equals_ignoring_case(named, type) || equals_ignoring_case(named, "multipart/*");
+    if (is_named && !is_refused(item)) return true;
     accept.remove_prefix(std::min(end + 1, accept.size()));
   }
   return false;

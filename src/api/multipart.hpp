@@ -16,7 +16,7 @@ namespace headgate {
 std::string header_parameter(std::string_view value, std::string_view name);
 
 /// Whether a list of media types, as Accept has it, names this one or, with a star, all of
-/// `multipart`; `*/*` names none.
+/// `multipart`, and does not refuse it with `q=0`; `*/*` names none.
 bool names_multipart(std::string_view accept, std::string_view type);
 
 struct BodyPart {

@@ -23,10 +23,11 @@ TEST(Multipart, ParametersOfHeadersAreFound) {
 
 TEST(Multipart, IsWantedOnlyByName) {
   for (const char* accept : {"multipart/mixed", "application/json, multipart/mixed;q=0.5",
-                             "Multipart/*", "text/html,multipart/mixed"})
+                             "Multipart/*", "text/html,multipart/mixed", "multipart/mixed;q=0.001",
+                             "multipart/mixed;q=0,multipart/*;q=1"})
     EXPECT_TRUE(names_multipart(accept, "multipart/mixed")) << accept;
-  for (const char* accept :
-       {"", "*/*", "application/json", "multipart/related", "xmultipart/mixed"})
+  for (const char* accept : {"", "*/*", "application/json", "multipart/related", "xmultipart/mixed",
+                             "multipart/mixed;q=0, application/json", "multipart/*; q=0.000"})
     EXPECT_FALSE(names_multipart(accept, "multipart/mixed")) << accept;
 }
 

@@ -46,7 +46,7 @@ Task<Result<void>> check_has_password(PrincipalStore& principals, std::string na
 
 /// The guest is no user among others: it is there as long as the database is.
 bool is_answered_as_guest(ApiCall& call, std::string_view name) {
-  if (name != "GUEST") return false;
+  if (name != kGuestName) return false;
   call.respond(error_response(
       {405, "method_not_allowed", "The guest is set by `guest` in the database's configuration"}));
   return true;
@@ -106,6 +106,20 @@ Task<Result<std::string>> user_json(PrincipalStore& principals, std::string name
   co_return std::move(out).text();
 }
 
+/// The guest as it is configured, in the form of a user.
+Task<Result<std::string>> guest_json(Database& database) {
+  const auto config = database.config();
+  HG_CO_TRY(const auto principal, co_await database.principals().inspect({}));
+  JsonWriter out;
+  out.begin_object().key("name").string(kGuestName).key("admin_channels").begin_array();
+  for (const std::string& channel : config->guest.admin_channels) out.string(channel);
+  out.end_array().key("admin_roles").begin_array().end_array();
+  out.key("disabled").boolean(config->guest.is_disabled);
+  write_rights(out, *principal);
+  out.end_object();
+  co_return std::move(out).text();
+}
+
 Task<Result<std::string>> role_json(PrincipalStore& principals, std::string name) {
   HG_CO_TRY(const RoleRecord role, co_await principals.get_role(name));
   HG_CO_TRY(const Grants channels, co_await principals.channels_of_role(std::move(name)));
@@ -158,7 +172,10 @@ Task<Result<void>> list_users(ApiCall& call) {
 }
 
 Task<Result<void>> get_user(ApiCall& call) {
-  HG_CO_TRY(std::string json, co_await user_json(call.database().principals(), name_in_path(call)));
+  const bool is_guest = name_in_path(call) == kGuestName;
+  HG_CO_TRY(std::string json,
+            is_guest ? co_await guest_json(call.database())
+                     : co_await user_json(call.database().principals(), name_in_path(call)));
   call.respond_json(200, std::move(json));
   co_return Result<void>();
 }

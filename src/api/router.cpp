@@ -51,6 +51,7 @@ constexpr Method kSessionsMethods[] = {{get, get_session},
 constexpr Method kOneSessionMethods[] = {{get, get_session_of_user, kAdmins},
                                          {del, delete_session_of_user, kAdmins}};
 constexpr Method kUserSessionsMethods[] = {{del, delete_sessions_of_user, kAdmins}};
+constexpr Method kOneUserSessionMethods[] = {{del, delete_one_session_of_user, kAdmins}};
 constexpr Method kOfflineMethods[] = {{post, take_offline, kAdmins}};
 constexpr Method kOnlineMethods[] = {{post, take_online, kAdmins}};
 constexpr Method kRevsLimitMethods[] = {{get, get_revs_limit}, {put, put_revs_limit, kAdmins}};
@@ -137,6 +138,7 @@ constexpr Named kDatabaseResources[] = {
 constexpr Resource kUser{kUserMethods, kSmallBody};
 constexpr Resource kOneSession{kOneSessionMethods, kSmallBody};
 constexpr Resource kUserSessions{kUserSessionsMethods, kSmallBody};
+constexpr Resource kOneUserSession{kOneUserSessionMethods, kSmallBody};
 constexpr Resource kRole{kRoleMethods, kSmallBody};
 constexpr Resource kRaw{kRawMethods, kSmallBody};
 constexpr Resource kDump{kDumpMethods, kSmallBody};
@@ -158,13 +160,18 @@ bool is_at_or_below(std::string_view text, std::string_view folder) {
 const Resource* find_below_database(const std::vector<std::string>& path) {
   const std::string& first = path[1];
   if (is_at_or_below(first, "_local")) return &kLocal;
+  // No attachment's name begins so: views and the like, which are not here.
+  if (first == "_design" && path.size() > 3 && path[3].starts_with('_')) return nullptr;
   if (!first.starts_with('_') || is_at_or_below(first, "_design"))
     return document_path(path).attachment.empty() ? &kDocument : &kAttachment;
   if (path.size() == 2) return find_named(kDatabaseResources, first);
   if (path.size() == 3 && first == "_user") return &kUser;
   if (path.size() == 3 && first == "_role") return &kRole;
   if (path.size() == 3 && first == "_session") return &kOneSession;
-  if (path.size() == 4 && first == "_user" && path[3] == "_session") return &kUserSessions;
+  if (path.size() >= 4 && first == "_user" && path[3] == "_session") {
+    if (path.size() == 4) return &kUserSessions;
+    return path.size() == 5 ? &kOneUserSession : nullptr;
+  }
   if (path.size() >= 3 && first == "_raw") return &kRaw;
   if (path.size() == 3 && first == "_dump") return &kDump;
   if (path.size() == 3 && first == "_sync" && path[2] == "try") return &kTrySync;

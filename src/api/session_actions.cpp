@@ -137,6 +137,7 @@ Task<Result<void>> get_session(ApiCall& call) {
 Task<Result<void>> log_in(ApiCall& call) {
   HG_CO_CHECK(co_await open_database(call));
   // A page of another site must not log its visitors in under a name of its choice.
+  if (!is_known_origin(call)) co_return Error{Errc::forbidden, "the origin is not allowed"};
   const bool is_form = is_form_type(call.request()) && is_trusted_origin(call);
   if (!call.request().body.empty() && !is_form && !is_json_body(call.request())) {
     call.respond_error({415, "bad_content_type", "Content-Type must be application/json"});
@@ -195,6 +196,15 @@ Task<Result<void>> get_session_of_user(ApiCall& call) {
 
 Task<Result<void>> delete_session_of_user(ApiCall& call) {
   HG_CO_CHECK(co_await call.database().sessions().remove(call.request().path[2]));
+  call.respond_json(200, R"({"ok":true})");
+  co_return Result<void>();
+}
+
+Task<Result<void>> delete_one_session_of_user(ApiCall& call) {
+  const std::vector<std::string>& path = call.request().path;
+  HG_CO_TRY(const Session session, co_await call.database().sessions().find(path[4]));
+  if (session.user != path[2]) co_return Error{Errc::not_found, "no such session"};
+  HG_CO_CHECK(co_await call.database().sessions().remove(path[4]));
   call.respond_json(200, R"({"ok":true})");
   co_return Result<void>();
 }

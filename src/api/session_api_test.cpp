@@ -144,6 +144,13 @@ TEST_F(SessionApi, AdminsBeginAndEndSessions) {
   EXPECT_EQ(admin(del, "/db/_session/" + id).status, 200);
   EXPECT_EQ(status_with(cookie), 401);
   expect_error(admin(get, "/db/_session/" + id), 404, "not_found");
+  const std::string another = admin(post, "/db/_session", R"({"name":"ann"})").at("session_id");
+  make_user("db", {"eve", "secret"}, "[]");
+  expect_error(admin(del, "/db/_user/eve/_session/" + another), 404, "not_found", "not hers");
+  EXPECT_EQ(status_with({{"Cookie", "SyncGatewaySession=" + another}}), 200);
+  EXPECT_EQ(admin(del, "/db/_user/ann/_session/" + another).status, 200);
+  EXPECT_EQ(status_with({{"Cookie", "SyncGatewaySession=" + another}}), 401);
+  expect_error(admin(del, "/db/_user/ann/_session/" + another), 404, "not_found");
   const HttpHeaders one = session();
   const HttpHeaders two = session();
   EXPECT_EQ(admin(del, "/db/_user/ann/_session").status, 200);
@@ -161,7 +168,8 @@ TEST_F(SessionApi, WhatAdminsAskForMustMakeSense) {
                      {{"Content-Type", "text/plain"}, {"Origin", "http://evil.example"}}),
                403, "forbidden");
   expect_error(admin(del, "/db/_user/nobody/_session"), 404, "not_found");
-  for (const char* target : {"/db/_session/1", "/db/_user/ann/_session"})
+  for (const char* target :
+       {"/db/_session/1", "/db/_user/ann/_session", "/db/_user/ann/_session/1"})
     expect_error(user(del, target), 404, "not_found", target);
 }
 
@@ -183,7 +191,10 @@ TEST_F(SessionApi, PagesOfOtherSitesCannotUseTheCookie) {
   EXPECT_EQ(status_with(HttpHeaders(cookie).add("Origin", "http://evil.example")), 401);
   EXPECT_EQ(status_with(HttpHeaders(cookie).add("Origin", "null")), 401);
   expect_error(log_in("name=ann&password=secret", HttpHeaders(kForm).add("Origin", "http://evil")),
-               415, "bad_content_type");
+               403, "forbidden");
+  const Answer refused = log_in(kAnn, {{"Origin", "http://evil.example"}});
+  expect_error(refused, 403, "forbidden");
+  EXPECT_EQ(set_cookie(refused), "");
   EXPECT_EQ(log_in("name=ann&password=secret",
                    HttpHeaders(kForm).add("Origin", server_.url(ApiPort::public_port)))
                 .status,

@@ -103,6 +103,11 @@ TEST_F(StatusApi, ASyncFunctionIsTriedAndNothingIsStored) {
   EXPECT_EQ(answer.at("access"), R"({"role:r":["x"]})");
   EXPECT_EQ(answer.at("roles"), R"({"ann":["r"]})");
   EXPECT_EQ(answer.at("expiry"), "5");
+  const Answer no_time =
+      try_sync(R"json({"sync": "() => { channel('c'); expiry('soon'); }", "doc": {}})json");
+  EXPECT_EQ(no_time.at("accepted"), "false") << "as a write would be refused";
+  EXPECT_EQ(no_time.at("refusal", "reason"), "Invalid _exp");
+  EXPECT_EQ(no_time.at("channels"), "[]");
   EXPECT_THAT(answer.at("console"), HasSubstr("d"));
   EXPECT_EQ(admin(get, "/db/_status").at("highest"), before);
   expect_error(admin(get, "/db/d"), 404, "not_found");

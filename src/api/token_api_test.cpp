@@ -104,6 +104,10 @@ TEST_F(TokenApi, ClaimsGiveChannelsAndRolesUntilANewerTokenGivesOthers) {
   const Answer shown = admin(get, "/db/_user/ann");
   EXPECT_EQ(shown.at("token_channels"), R"(["sport"])");
   EXPECT_EQ(shown.at("admin_channels"), R"(["red"])") << "kept apart";
+  const Answer why = admin(get, "/db/_explain?doc=goal&user=ann");
+  EXPECT_EQ(why.at("user", "channels", 1, "by"), "admin") << why.body;
+  EXPECT_EQ(why.at("user", "channels", 2, "by"), "token") << why.body;
+  EXPECT_EQ(why.at("user", "channels", 3, "role_by"), "token") << why.body;
   const std::string sequence = admin(get, "/db/").at("update_seq");
   EXPECT_EQ(as("ann", "/db/goal", kMore, 90).status, 200);
   EXPECT_EQ(admin(get, "/db/").at("update_seq"), sequence) << "nothing new, nothing written";

@@ -32,7 +32,8 @@ Result<std::vector<std::string>> names_of(const JsonView& user, std::string_view
 /// The writer: a user that is here, one that is made up, or an admin.
 Task<Result<std::shared_ptr<const SyncUser>>> writer_of(ApiCall& call, JsonView user) {
   if (const auto name = user.as_string()) {
-    const auto principal = co_await call.database().principals().inspect(*name);
+    const auto principal =
+        co_await call.database().principals().inspect(*name == kGuestName ? std::string() : *name);
     if (!principal && principal.error().code == Errc::not_found)
       co_return Error{Errc::invalid_argument, "user: there is no user of that name"};
     if (!principal) co_return principal.error();
@@ -89,6 +90,15 @@ void write_names(JsonWriter& out, const Names& names) {
   out.end_array();
 }
 
+/// A write would be refused for an expiry() that is no time.
+void check_expiry(SyncOutput& output, WallTime now) {
+  if (!output.expiry) return;
+  const auto expiry = parse_expiry(JsonView(*output.expiry), now);
+  if (expiry) return;
+  output = {};
+  output.rejection = Rejection{expiry.error().code, expiry.error().context};
+}
+
 void write_refusal(JsonWriter& out, const Rejection& rejection) {
   const ApiError answer = api_error({rejection.code, rejection.reason});
   out.begin_object().key("status").number(std::int64_t{answer.status});
@@ -119,8 +129,9 @@ std::string print(const SyncTrial& trial) {
 
 Task<Result<void>> try_sync(ApiCall& call) {
   HG_CO_TRY(Trial trial, co_await read_trial(call));
-  HG_CO_TRY(const SyncTrial tried, co_await call.services().environment.run_blocking(
-                                       [trial = std::move(trial)] { return carry_out(trial); }));
+  HG_CO_TRY(SyncTrial tried, co_await call.services().environment.run_blocking(
+                                 [trial = std::move(trial)] { return carry_out(trial); }));
+  check_expiry(tried.output, call.services().environment.wall_now());
   call.respond_json(200, print(tried));
   co_return Result<void>();
 }

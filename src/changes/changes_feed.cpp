@@ -221,7 +221,8 @@ Task<Result<ChangesBatch>> ChangesFeed::State::next_newest() {
     batch.last_seq = batch.rows.back().seq;
   }
   batch.is_end = newest_->empty() || is_over();
-  if (batch.is_end) batch.pending = 0;
+  // How many are older than the limit's last is not counted.
+  if (batch.is_end && !newest_->has_dropped()) batch.pending = 0;
   co_return batch;
 }
 

@@ -21,6 +21,8 @@ class ChangesSource {
   virtual const CacheSettings& settings() = 0;
   /// Of feeds whose request does not say otherwise.
   virtual ReadMode default_mode() = 0;
+  /// How documents out of the reader's reach are shown.
+  virtual Removals removals() { return Removals::empty; }
   /// As DocumentReader::load().
   virtual Task<Result<std::vector<std::optional<DocumentEnvelope>>>> load_envelopes(
       std::vector<DocId> ids) = 0;
@@ -43,6 +45,7 @@ class DatabaseChangesSource final : public ChangesSource {
   CacheReader& cache_reader() override { return database_.cache_reader(); }
   const CacheSettings& settings() override { return database_.cache_space().settings; }
   ReadMode default_mode() override { return database_.config()->changes_mode; }
+  Removals removals() override { return database_.config()->removals; }
   Task<Result<std::shared_ptr<const Principal>>> load_principal(std::string name,
                                                                 PassStart pass) override {
     return database_.principals().load(std::move(name), std::move(pass));

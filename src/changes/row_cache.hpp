@@ -27,6 +27,7 @@ class RowCache {
     kConflicts = 8,
     kRevoked = 32,
     kRedacted = 16,  ///< include_docs of a document out of the reader's reach: no body
+    kRedactedAsDeleted = 64,
   };
   struct Key {
     Sequence sequence;

@@ -25,12 +25,12 @@ std::string names_of(const std::vector<ChannelId>& channels) {
 }
 
 // What a reader gets of a document that is out of its reach.
-std::string redacted(const CacheEntry& entry) {
+std::string redacted(const CacheEntry& entry, Removals removals) {
   DocumentOutput output;
   output.id = entry.doc_id.text();
   output.rev = entry.rev_id.text();
-  output.is_deleted = entry.is_deleted();
-  output.is_removed = !entry.is_deleted();
+  output.is_deleted = entry.is_deleted() || removals == Removals::deleted;
+  output.is_removed = !output.is_deleted;
   return write_document("{}", output);
 }
 
@@ -66,6 +66,8 @@ RowCache::Key RowWriter::key_of(const PickedChange& picked) const {
   if (picked.change.is_revocation()) key.variant |= RowCache::kRevoked;
   if (!options_.include_docs) return key;
   key.variant |= picked.is_removed ? RowCache::kRedacted : RowCache::kIncludeDocs;
+  if (picked.is_removed && source_.removals() == Removals::deleted)
+    key.variant |= RowCache::kRedactedAsDeleted;
   if (options_.attachments) key.variant |= RowCache::kAttachments;
   if (options_.conflicts) key.variant |= RowCache::kConflicts;
   return key;
@@ -94,7 +96,7 @@ std::string RowWriter::row_text(const PickedChange& picked, std::string_view doc
 RowCache::Row RowWriter::make(const PickedChange& picked) const {
   std::string document;
   if (options_.include_docs && !picked.change.entry().is_principal())
-    document = redacted(picked.change.entry());
+    document = redacted(picked.change.entry(), source_.removals());
   return std::make_shared<const std::string>(row_text(picked, document));
 }
 
@@ -180,7 +182,8 @@ Task<Result<void>> RowWriter::read_mine(std::shared_ptr<const Principal> reader,
     if (document) {
       json = document->json;
     } else if (document.error().code == Errc::forbidden) {
-      json = redacted(picked.change.entry());  // it has left the reader's channels since
+      json = redacted(picked.change.entry(),
+                      source_.removals());  // it has left the reader's channels since
     } else if (document.error().code == Errc::not_found) {
       json = "null";
     } else {

@@ -283,7 +283,7 @@ AdminCommands::Impl::Impl(CLI::App& program) {
   put_environment("HEADGATE_URL", given_.connection.url);
   put_environment("HEADGATE_LOGIN", given_.connection.login);
   put_environment("HEADGATE_CACERT", given_.connection.trust.ca_file);
-  add(program, "status", "Show the nodes of a cluster and their roles",
+  add(program, "status", "Show the databases of a server, or the nodes of a cluster",
       [](AdminClient& client, const Arguments& given) {
         return ask_status(client, given.as_json);
       });

@@ -20,11 +20,8 @@ std::string roles_of(const JsonView& node) {
   return is_set(node, "is_leaving") ? roles + " (leaving)" : roles;
 }
 
-}  // namespace
-
-Result<std::string> print_status(std::string_view json) {
-  if (!validate_json(json)) return Error{Errc::corrupted, "the answer is no JSON"};
-  const JsonView cluster(json);
+/// The text for what `/_cluster` answered.
+Result<std::string> print_cluster(const JsonView& cluster) {
   const auto nodes = cluster.find("nodes");
   const auto databases = cluster.find("databases");
   if (!nodes || !databases) return Error{Errc::corrupted, "the answer has no nodes"};
@@ -49,12 +46,40 @@ Result<std::string> print_status(std::string_view json) {
   return out;
 }
 
+/// The text for what `/_status` answered. What is not known of a database that stands still is "-".
+Result<std::string> print_server(const JsonView& server) {
+  const auto databases = server.find("databases");
+  if (!databases) return Error{Errc::corrupted, "the answer has no databases"};
+  const JsonView feeds = server.find("feeds").value_or(JsonView());
+  std::string out = fmt::format("headgate {}, alone on its store, {} feeds waiting\n\n",
+                                text_of(server, "version"),
+                                number_of(feeds, "longpoll") + number_of(feeds, "continuous"));
+  out += fmt::format("{:<30} {:<10} {:>12} {:>12} {:>8} {:>8} {:>8}\n", "DATABASE", "STATE",
+                     "STABLE", "HIGHEST", "LAG", "FEEDS", "REPAIRS");
+  for (const JsonView& database : databases->elements()) {
+    out += fmt::format("{:<30} {:<10}", text_of(database, "name"), text_of(database, "state"));
+    for (const auto& [member, width] :
+         {std::pair("stable", 12), {"highest", 12}, {"lag", 8}, {"feeds", 8}, {"repairs", 8}}) {
+      const auto figure = database.find(member);
+      out += fmt::format(" {:>{}}", figure ? print_value(*figure) : "-", width);
+    }
+    if (const std::string failure = text_of(database, "failure"); !failure.empty())
+      out += "  " + failure;
+    out += "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
 Result<std::string> ask_status(AdminClient& client, bool as_json) {
-  const auto answer = client.get("/_cluster");
-  if (!answer && answer.error().code == Errc::not_found)
-    return Error{Errc::not_found, "the node is alone on its store: there is no cluster"};
+  auto answer = client.get("/_cluster");
+  const bool is_alone = !answer && answer.error().code == Errc::not_found;
+  if (is_alone) answer = client.get("/_status");
   if (!answer) return answer.error();
-  return as_json ? *answer + "\n" : print_status(*answer);
+  if (as_json) return *answer + "\n";
+  if (!validate_json(*answer)) return Error{Errc::corrupted, "the answer is no JSON"};
+  return is_alone ? print_server(JsonView(*answer)) : print_cluster(JsonView(*answer));
 }
 
 }  // namespace headgate

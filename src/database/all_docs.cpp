@@ -68,6 +68,13 @@ bool AllDocsCursor::takes_row() {
   return true;
 }
 
+void AllDocsCursor::describe(AllDocsRow& row, const DocumentEnvelope& envelope) const {
+  row.rev = envelope.tree.winner().value();
+  if (!query_.with_channels) return;
+  for (const std::string& channel : envelope.current_channels())
+    if (reader_->access.can_read_channel(channel)) row.channels.push_back(channel);
+}
+
 Task<Result<std::vector<AllDocsRow>>> AllDocsCursor::next_by_range() {
   std::vector<AllDocsRow> rows;
   for (std::size_t looked_at = 0; looked_at < kLookedAtMax && rows.size() < page_; ++looked_at) {
@@ -84,7 +91,7 @@ Task<Result<std::vector<AllDocsRow>>> AllDocsCursor::next_by_range() {
     if (!takes_row()) continue;
     AllDocsRow& row = rows.emplace_back();
     row.key = item->name;
-    row.rev = envelope.tree.winner().value();
+    describe(row, envelope);
   }
   co_return rows;
 }
@@ -111,7 +118,7 @@ Task<Result<std::vector<AllDocsRow>>> AllDocsCursor::next_by_keys() {
                !row.is_deleted && !reader_->access.can_read(envelopes[i]->current_channels())) {
       row.error = Errc::forbidden;
     } else {
-      row.rev = envelopes[i]->tree.winner().value();
+      describe(row, *envelopes[i]);
     }
   }
   co_return rows;

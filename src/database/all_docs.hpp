@@ -21,6 +21,7 @@ struct AllDocsQuery {
   std::size_t skip = 0;
   bool include_docs = false;
   ShowOptions show = {};  ///< with include_docs
+  bool with_channels = false;
 };
 
 struct AllDocsRow {
@@ -29,7 +30,8 @@ struct AllDocsRow {
   bool is_deleted = false;  ///< only with keys
   /// Only with keys: not_found (no such document) or forbidden.
   std::optional<Errc> error;
-  std::optional<std::string> json;  ///< with include_docs; none for tombstones
+  std::optional<std::string> json;         ///< with include_docs; none for tombstones
+  std::vector<std::string> channels = {};  ///< with_channels: those that the reader has, too
 };
 
 /// A walk over a database's documents in the order of their ids (`_all_docs`), a bounded page at a
@@ -52,6 +54,7 @@ class AllDocsCursor {
   Task<Result<std::vector<AllDocsRow>>> next_by_keys();
   Task<Result<std::vector<AllDocsRow>>> next_by_range();
   Task<Result<void>> add_documents(std::vector<AllDocsRow>& rows);
+  void describe(AllDocsRow& row, const DocumentEnvelope& envelope) const;
   bool is_past_end(const std::string& name) const;
   bool takes_row();
 

@@ -133,6 +133,7 @@ TEST(DatabaseConfigTest, WhatIsPrintedIsReadBack) {
   config.guest = {false, {"a", "!"}};
   config.durability = Durability::memory;
   config.changes_mode = ReadMode::stable;
+  config.removals = Removals::deleted;
   config.revs_limit = 7;
   config.max_bulk_docs = 5;
   config.block_format = BlockFormat::indexed;

@@ -22,6 +22,7 @@ constexpr Names<StableDurability> kStableDurabilities{
     {{"none", StableDurability::none}, {"replicated", StableDurability::replicated}}};
 constexpr Names<ReadMode> kReadModes{
     {{"available", ReadMode::available}, {"stable", ReadMode::stable}}};
+constexpr Names<Removals> kRemovals{{{"empty", Removals::empty}, {"deleted", Removals::deleted}}};
 constexpr Names<BlockFormat> kBlockFormats{
     {{"append", BlockFormat::append}, {"indexed", BlockFormat::indexed}}};
 constexpr Names<CacheWrites> kCacheWrites{
@@ -81,6 +82,7 @@ constexpr Field<Config> kFields[] = {
      [](const JsonView& v, Config& c) { return read_name(v, kDurabilities, c.durability); }},
     {"changes_mode",
      [](const JsonView& v, Config& c) { return read_name(v, kReadModes, c.changes_mode); }},
+    {"removals", [](const JsonView& v, Config& c) { return read_name(v, kRemovals, c.removals); }},
     {"revs_limit",
      [](const JsonView& v, Config& c) {
        return read_number_into(v, {1, 100'000}, c.revs_limit.emplace());
@@ -174,6 +176,7 @@ std::string DatabaseConfig::print() const {
   if (!cors.origins.empty()) cors.print(out.key("cors"));
   out.key("durability").string(name_of(kDurabilities, durability));
   out.key("changes_mode").string(name_of(kReadModes, changes_mode));
+  out.key("removals").string(name_of(kRemovals, removals));
   if (revs_limit) out.key("revs_limit").number(std::uint64_t{*revs_limit});
   out.key("max_document_bytes").number(max_document_bytes);
   out.key("max_attachment_bytes").number(max_attachment_bytes);

@@ -28,6 +28,10 @@ struct GuestConfig {
   friend bool operator==(const GuestConfig&, const GuestConfig&) = default;
 };
 
+/// What a client that replicates gets of a revision out of its reach: an empty document with
+/// `_removed`, which some clients keep as a live one, or a tombstone of the same revision.
+enum class Removals : std::uint8_t { empty, deleted };
+
 /// Settings of one database, as JSON members of the same names on the admin port. A value.
 struct DatabaseConfig {
   /// Source of the sync function; empty: the native default, channel(doc.channels).
@@ -41,6 +45,7 @@ struct DatabaseConfig {
   CorsConfig cors;
   Durability durability = Durability::disk;
   ReadMode changes_mode = ReadMode::available;  ///< unless a request says otherwise
+  Removals removals = Removals::empty;
   /// Revisions kept of one branch; absent: 100 with conflicts, 50 without. At least 20, or 1.
   std::optional<std::uint32_t> revs_limit;
   std::uint64_t max_document_bytes = 20u << 20;    ///< user members of one document

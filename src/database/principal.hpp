@@ -4,6 +4,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "access/principal.hpp"
@@ -12,6 +13,9 @@
 #include "cache/channel_id.hpp"
 
 namespace headgate {
+
+/// The guest, where people read or write its name.
+inline constexpr std::string_view kGuestName = "GUEST";
 
 /// Who makes a request, with its rights at one moment: an admin, the guest or a user. Immutable,
 /// shared. Ask PrincipalStore::load() again for each request and each pass of a feed.

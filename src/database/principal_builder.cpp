@@ -193,24 +193,40 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   co_return built;
 }
 
+/// What the guest's configuration gives; its record, if there is one, tells since when.
+Result<std::vector<GrantOrigin>> PrincipalBuilder::origins_of_guest(
+    const PrincipalRecords::Stored& stored) const {
+  UserRecord guest;
+  if (stored.is_live()) {
+    HG_TRY(guest, decode_user(stored.envelope.record));
+  }
+  std::vector<GrantOrigin> origins;
+  for (const std::string& channel : context_.config->guest.admin_channels) {
+    const auto since = guest.admin_channels.find(channel);
+    const Sequence from = since == guest.admin_channels.end() ? kCreation : since->second;
+    origins.push_back({channel, from, {GrantGiver::Kind::configuration, {}}, {}, {}});
+  }
+  return origins;
+}
+
 Task<Result<std::vector<GrantOrigin>>> PrincipalBuilder::origins(std::string name, PassStart pass) {
   const PrincipalName full = PrincipalName::user(name);
   HG_CO_TRY(const PrincipalRecords::Stored stored, co_await records_.load(full));
   if (!is_audited(pass, full, stored)) co_return Errc::rolled_back;
+  if (full.is_guest()) co_return origins_of_guest(stored);
   if (!stored.is_live()) co_return Error{Errc::not_found, "no such user"};
   HG_CO_TRY(const UserRecord user, decode_user(stored.envelope.record));
   const std::vector<ChannelId> hidden{ChannelId::of_principal(full.text())};
   HG_CO_TRY(const auto granted, co_await read_grants(pass, hidden));
   std::vector<GrantOrigin> origins, roles;
-  for (const Grants* channels : {&user.admin_channels, &user.token_channels})
-    for (const auto& [channel, since] : *channels) origins.push_back({channel, since, {}, {}, {}});
-  for (const Grants* held : {&user.admin_roles, &user.token_roles})
-    for (const auto& [role, since] : *held) roles.push_back({{}, since, {}, role, {}});
-  for (const auto& [id, given] : granted.front().by_document) {
-    for (const auto& [channel, since] : given.channels)
-      origins.push_back({channel, since, id, {}, {}});
-    for (const auto& [role, since] : given.roles) roles.push_back({{}, since, {}, role, id});
-  }
+  const auto add = [&](const Grants& channels, const Grants& held, const GrantGiver& by) {
+    for (const auto& [channel, since] : channels) origins.push_back({channel, since, by, {}, {}});
+    for (const auto& [role, since] : held) roles.push_back({{}, since, {}, role, by});
+  };
+  add(user.admin_channels, user.admin_roles, {});
+  add(user.token_channels, user.token_roles, {GrantGiver::Kind::token, {}});
+  for (const auto& [id, given] : granted.front().by_document)
+    add(given.channels, given.roles, GrantGiver::of_document(id));
   for (GrantOrigin& role : roles) HG_CO_CHECK(co_await add_role_origins(pass, role, origins));
   co_return origins;
 }
@@ -224,13 +240,13 @@ Task<Result<void>> PrincipalBuilder::add_role_origins(PassStart pass, GrantOrigi
   const std::vector<ChannelId> hidden{ChannelId::of_principal(full.text())};
   HG_CO_TRY(const auto granted, co_await read_grants(std::move(pass), hidden));
   const Sequence member_since = std::max(held.since, role.created_at);
-  const auto add = [&](const Grants& channels, const std::string& document) {
+  const auto add = [&](const Grants& channels, const GrantGiver& by) {
     for (const auto& [channel, since] : channels)
-      origins.push_back(
-          {channel, std::max(member_since, since), document, held.role, held.role_document});
+      origins.push_back({channel, std::max(member_since, since), by, held.role, held.role_by});
   };
   add(role.admin_channels, {});
-  for (const auto& [id, given] : granted.front().by_document) add(given.channels, id);
+  for (const auto& [id, given] : granted.front().by_document)
+    add(given.channels, GrantGiver::of_document(id));
   co_return Result<void>();
 }
 

@@ -15,13 +15,22 @@
 
 namespace headgate {
 
+/// Who gave a channel or a role.
+struct GrantGiver {
+  enum class Kind : std::uint8_t { admin, token, configuration, document };
+  Kind kind = Kind::admin;
+  std::string document;  ///< by whose access() or role()
+
+  static GrantGiver of_document(std::string id) { return {Kind::document, std::move(id)}; }
+};
+
 /// Where one channel of a user comes from, for an administrator who asks why.
 struct GrantOrigin {
   std::string channel;
-  Sequence since;             ///< when the user could first read it this way
-  std::string document;       ///< by whose access(), or role(), if by a document
-  std::string role;           ///< through which role; empty: the user's own
-  std::string role_document;  ///< which document gave the role; empty: an admin
+  Sequence since;  ///< when the user could first read it this way
+  GrantGiver by;
+  std::string role;    ///< through which role; empty: the user's own
+  GrantGiver role_by;  ///< who gave the role
 };
 
 /// A user with its rights as they were built for one pass.
@@ -45,7 +54,7 @@ class PrincipalBuilder {
   /// Errors: not_found (no such user), unavailable, rolled_back, corrupted.
   Task<Result<BuiltPrincipal>> build(std::string name, PassStart pass);
   /// All ways by which the user holds channels, `!` left out; a role that does not exist gives
-  /// none. Errors: as build().
+  /// none. The empty name is the guest, with or without a record. Errors: as build().
   Task<Result<std::vector<GrantOrigin>>> origins(std::string name, PassStart pass);
   /// What a role gives: its own channels and those that documents grant to it.
   /// Errors: not_found (no such role), unavailable, rolled_back, corrupted.
@@ -70,6 +79,7 @@ class PrincipalBuilder {
     std::vector<HeldRole> present;
     std::map<std::string, RoleTimeline> timelines;
   };
+  Result<std::vector<GrantOrigin>> origins_of_guest(const PrincipalRecords::Stored& stored) const;
   Task<Result<void>> add_role_origins(PassStart pass, GrantOrigin held,
                                       std::vector<GrantOrigin>& origins);
   Task<Result<Roles>> read_roles(PassStart pass, GrantTimeline held, BuiltPrincipal& built,

@@ -112,9 +112,11 @@ Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::load(std::string 
 }
 
 Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::inspect(std::string name) {
-  if (name.empty()) co_return builder_.guest();
-  HG_CO_TRY(BuiltPrincipal built, co_await find_now(std::move(name)));
-  co_return std::move(built.principal);
+  const bool is_guest = name.empty();
+  auto built = co_await find_now(std::move(name));
+  if (is_guest && !built && built.error().code == Errc::not_found) co_return builder_.guest();
+  if (!built) co_return std::move(built).error();
+  co_return std::move(built->principal);
 }
 
 Task<Result<std::shared_ptr<const Principal>>> PrincipalStore::guest() {

@@ -70,9 +70,10 @@ class PrincipalStore {
   Task<Result<std::shared_ptr<const Principal>>> load(std::string name, PassStart pass);
   /// The same, for a request that is no feed: begins a pass of its own.
   Task<Result<std::shared_ptr<const Principal>>> load(std::string name);
-  /// The same, also for a disabled user: an admin's view of it.
+  /// The same, also for a disabled user or guest: an admin's view of it.
   Task<Result<std::shared_ptr<const Principal>>> inspect(std::string name);
-  /// Where the user's channels come from. Errors: not_found, unavailable, rolled_back, corrupted.
+  /// Where the user's channels come from; the empty name is the guest. Errors: not_found,
+  /// unavailable, rolled_back, corrupted.
   Task<Result<std::vector<GrantOrigin>>> origins(std::string name);
   /// Errors: unauthorized "Invalid login" (name, password or a disabled user), overloaded,
   /// unavailable.

@@ -196,8 +196,9 @@ ShownRevision ReadBatch::write(const ReadAsk& asked, const Wanted& wanted) const
   const auto info = envelope.tree.info(content.rev);
   const bool is_deleted = info && info->is_deleted;
   DocumentOutput out{.id = asked.id.text(), .rev = to_string(content.rev)};
-  out.is_deleted = is_deleted;
-  out.is_removed = wanted.is_redacted && !is_deleted;
+  const bool hides_as_deleted = context_.config->removals == Removals::deleted;
+  out.is_deleted = is_deleted || (wanted.is_redacted && hides_as_deleted);
+  out.is_removed = wanted.is_redacted && !out.is_deleted;
 
   const auto ancestry = envelope.tree.ancestry(content.rev, show_.revs_limit);
   if (show_.revs || wanted.is_redacted) out.revisions = ancestry;

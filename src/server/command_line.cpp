@@ -193,6 +193,7 @@ CommandLine parse_command_line(int count, const char* const* arguments) {
   CLI::App app(kAbout, "headgate");
   app.footer(kExamples);
   app.require_subcommand(1);
+  app.set_version_flag("--version", "headgate " + std::string(kVersion), "Print the version");
   app.failure_message(CLI::FailureMessage::help);
   CLI::App* serve = app.add_subcommand("serve", "Serve the databases of a data directory");
   AdminCommands admin_commands(app);

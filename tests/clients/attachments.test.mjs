@@ -136,6 +136,17 @@ test('bad attachments are refused and nothing is stored', async () => {
   }
 });
 
+test('a compressed body is refused rather than kept as it is', async () => {
+  const { status, json } = await server.admin('PUT', `/db/packed/x.txt`, Buffer.from('x'),
+    { headers: { 'Content-Type': 'text/plain', 'Content-Encoding': 'gzip' } });
+  assert.equal(status, 415);
+  assert.equal(json.error, 'bad_content_type');
+  expectError(await server.admin('GET', `/db/packed`), 404);
+  const plain = await server.admin('PUT', `/db/packed/x.txt`, Buffer.from('x'),
+    { headers: { 'Content-Type': 'text/plain', 'Content-Encoding': 'identity' } });
+  assert.equal(plain.status, 201);
+});
+
 test('an empty attachment and one with a name of many kinds work', async () => {
   const names = ['empty', 'ä ö', '日本.txt', 'a+b', '100%', 'q?#'];
   expectStatus(await put('names', { _attachments: Object.fromEntries(

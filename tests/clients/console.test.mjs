@@ -111,6 +111,10 @@ test('the overview follows the databases', async () => {
       lag === '0' && feeds === '1';
   });
   await expectAccessible(page, 'overview');
+  const elsewhere = await openPage(browser, server.adminUrl);
+  await elsewhere.goto(console_('stations/nothing'));
+  await elsewhere.getByText('Stable against highest sequence').waitFor();
+  await closePage(elsewhere);
   await server.write('stations', [{ _id: 'a' }, { _id: 'b' }]);
   const later = (await server.admin('GET', '/stations/_status')).json.highest;
   await waitFor('a write is seen without a reload', async () =>
@@ -233,6 +237,13 @@ test('channels are counted', async () => {
   });
   await expectAccessible(page, 'channels');
   await picture(page, 'channels-light');
+  await server.write('readings', [{ _id: 'far', place: 'far-away-'.repeat(20) }]);
+  await page.setViewportSize({ width: 380, height: 800 });
+  await page.getByRole('button', { name: 'Count again' }).click();
+  const far = page.getByRole('row').filter({ hasText: 'far-away-' });
+  const { x, width } = await far.getByRole('cell').first().boundingBox();
+  assert.ok(x + width < 380, 'a long name leaves room for a figure');
+  await picture(page, 'channels-narrow');
   await closePage(page);
 });
 

@@ -196,6 +196,23 @@ test('a document that changes channels leaves one client and reaches another', (
     await Promise.all(lives.map((live) => live.stop()));
   }));
 
+test('a document that leaves the channels of a user is deleted there, if that is wanted', () =>
+  house('leaving', async ({ alice, carol }, all) => {
+    const lives = all.map((client) => client.live());
+    const [{ rev }] = await server.write('leaving', [{ _id: 'm', channels: ['red'], value: 1 }]);
+    await untilConverged('leaving', all);
+    const [moved] = await server.write('leaving',
+      [{ _id: 'm', _rev: rev, channels: ['blue'], value: 'secret' }]);
+    await waitFor('carol holds it', async () => (await carol.get('m'))?.value === 'secret');
+    await waitFor('alice holds it no more', async () => !(await alice.ids()).includes('m'));
+    assert.equal((await server.admin('GET', '/leaving/m')).json._rev, moved.rev,
+      'the deletion is not pushed');
+    await server.write('leaving', [{ _id: 'm', _rev: moved.rev, channels: ['red'], value: 2 }]);
+    await waitFor('alice holds it again', async () => (await alice.get('m'))?.value === 2);
+    await untilConverged('leaving', all);
+    await Promise.all(lives.map((live) => live.stop()));
+  }, { removals: 'deleted' }));
+
 test('deletes reach everyone who held the document', () =>
   house('deletes', async ({ alice, bob, dave }, all) => {
     await server.write('deletes', documents(30));

@@ -168,6 +168,9 @@ test('help explains and mistakes on the command line are refused', async () => {
   const help = await run('--help');
   assert.equal(help.code, 0);
   assert.match(help.text, /serve/);
+  const version = await run('--version');
+  assert.equal(version.code, 0);
+  assert.match(version.text, /^headgate \d+\.\d+\.\d+/);
   const serve = await run('serve', '--help');
   assert.equal(serve.code, 0);
   for (const option of ['--data', '--port', '--admin-port', '--config']) {

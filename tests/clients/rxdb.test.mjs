@@ -28,6 +28,9 @@ let server;
 before(async () => { server = await Server.start(); });
 after(async () => { await server?.close(); });
 
+/** What left the user's channels goes here, too (docs/api.md). */
+const deleteRemoved = ({ _removed, ...doc }) => (_removed ? { ...doc, _deleted: true } : doc);
+
 /** A user's RxDB in memory, and its replication with `database`. */
 class RxUser {
   static async open(database, user) {
@@ -41,7 +44,7 @@ class RxUser {
   }
 
   /** Begins to replicate; `errors`, `pulled` and `pushed` grow with what happens. */
-  start({ live = true } = {}) {
+  start({ live = true, modifier = deleteRemoved } = {}) {
     const login = getFetchWithCouchDBAuthorization(this.user.name, this.user.password);
     const connection = new AbortController();
     const state = replicateCouchDB({
@@ -54,8 +57,7 @@ class RxUser {
       waitForLeadership: false,
       pull: {
         batchSize: 10,
-        // What left the user's channels goes here, too (docs/api.md).
-        modifier: ({ _removed, ...doc }) => (_removed ? { ...doc, _deleted: true } : doc),
+        modifier,
       },
       push: { batchSize: 10 },
     });
@@ -130,9 +132,9 @@ async function untilConverged(users) {
 }
 
 /** A database with alice (red, shared) and bob (blue, shared); `body` runs with their RxDBs. */
-function house(name, body) {
+function house(name, body, config = {}) {
   return async () => {
-    await server.createDatabase(name);
+    await server.createDatabase(name, config);
     await server.write(name, ['red', 'blue', 'shared'].flatMap((channel) =>
       Array.from({ length: 25 }, (_, index) => (
         { _id: `${channel}-${index + 10}`, channels: [channel], value: index }))));
@@ -224,3 +226,15 @@ test('a document that leaves the channels of a user leaves its RxDB',
     assert.equal((await bob.get('shared-10')).value, 200);
     assert.deepEqual([...alice.errors, ...bob.errors], []);
   }));
+
+test('with removals as deletions no modifier is needed for that',
+  house('deleted', async (alice, bob) => {
+    for (const user of [alice, bob]) {
+      await user.start({ modifier: (doc) => doc }).awaitInitialReplication();
+    }
+    await untilConverged([alice, bob]);
+    await bob.edit('shared-10', { channels: ['blue'], value: 200 });
+    await waitFor('alice loses it', async () => !(await alice.get('shared-10')));
+    await untilConverged([alice, bob]);
+    assert.deepEqual([...alice.errors, ...bob.errors], []);
+  }, { removals: 'deleted' }));
