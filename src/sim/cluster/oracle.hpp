@@ -88,6 +88,10 @@ class Oracle {
   std::optional<std::string> missing(const Reader& reader, const Replica& replica) const;
   /// The documents that the client holds and may see as they are now.
   std::set<std::string> readable(const Reader& reader, const Replica& replica) const;
+  /// Of the version that a client has of a document.
+  Sequence sequence_held(const std::string& id, const Replica::Held& held) const {
+    return documents_.at(id).at(held.version).sequence;
+  }
   /// No failover took what a client would be told of a revocation by: the entry of a revision
   /// that is not the present one is announced by nobody again.
   bool has_lost_nothing() const;
