@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+// R19: what newer writes have superseded leaves the cache, and nobody is told less for it.
+#include <algorithm>
+#include <functional>
+
+#include "cache/block.hpp"
+#include "cache/block_run.hpp"
+#include "cache/cache_fixture.hpp"
+#include "cache/channel_compaction.hpp"
+#include "cache/superseded_survey.hpp"
+
+namespace headgate {
+namespace {
+
+using Names = std::vector<std::string>;
+
+constexpr int kDocuments = 10;
+constexpr int kRevisions = 6;
+
+class CompactionTest : public CacheFixture {
+ protected:
+  explicit CompactionTest(CacheSettings settings = small_settings()) : CacheFixture(settings) {}
+
+  static std::string name(int number) { return "d" + std::to_string(number); }
+
+  /// Every document once after the other, again and again.
+  void write_revisions(int revisions = kRevisions) {
+    for (int revision = 0; revision < revisions; ++revision)
+      for (int d = 0; d < kDocuments; ++d) last_ = put(name(d), {"a"});
+  }
+  /// Until it is over.
+  void compact() {
+    ASSERT_TRUE(stable_reaches(last_));
+    const auto before = writer_->statistics().compactions;
+    writer_->compact();
+    for (int i = 0; i < 100 && writer_->statistics().compactions == before; ++i)
+      env_.advance(std::chrono::milliseconds(200));
+    ASSERT_GT(writer_->statistics().compactions, before);
+  }
+  /// As many passes as it takes to read a channel from `since`, by a reader that knows nothing.
+  Names read_in_pages(const std::string& channel, Sequence since, std::size_t limit) {
+    CacheReader reader(*space_, *allocator_);
+    Names all;
+    while (true) {
+      const PassStart pass = env_.run(reader.start_pass()).value();
+      const auto pages = env_.run(reader.read(
+          pass, ReadMode::stable, {{ChannelId::of_documents(channel), since, {}}}, limit));
+      if (!pages) ADD_FAILURE() << pages.error().context;
+      if (!pages) return all;
+      std::ranges::move(names(pages->at(0)), std::back_inserter(all));
+      if (pages->at(0).complete_to >= pass.stable) return all;
+      since = pages->at(0).complete_to;
+    }
+  }
+  /// What a client holds that was sent these, one after the other.
+  static Names held(const Names& rows) {
+    std::map<std::string, std::string> last;
+    for (const std::string& row : rows) last[row.substr(0, row.find('@'))] = row;
+    Names all;
+    for (const auto& [id, row] : last) all.push_back(row);
+    return all;
+  }
+  Names newest() const {
+    Names all;
+    for (int d = 0; d < kDocuments; ++d)
+      all.push_back(name(d) + "@" + std::to_string(docs_.at(name(d)).entry.sequence.value()));
+    return all;
+  }
+  bool is_dead(Sequence sequence) {
+    const Reply reply = env_.run(cache_.get(space_->sequence_key(sequence), kNoDeadline));
+    return SequenceDocument::decode(sequence, reply.bytes).value().is_dead;
+  }
+  std::uint64_t length_of_block(std::uint64_t block) {
+    const Key key = space_->block_key(ChannelId::of_documents("a"), block);
+    return env_.run(cache_.get(key, kNoDeadline)).bytes.size();
+  }
+
+  Sequence last_;
+};
+
+class CompactionOfAnyFormat : public CompactionTest,
+                              public testing::WithParamInterface<BlockFormat> {
+ protected:
+  CompactionOfAnyFormat() : CompactionTest(small_settings(GetParam())) {}
+};
+
+INSTANTIATE_TEST_SUITE_P(All, CompactionOfAnyFormat,
+                         testing::Values(BlockFormat::append, BlockFormat::indexed),
+                         [](const auto& test) {
+                           return test.param == BlockFormat::append ? "Append" : "Indexed";
+                         });
+
+TEST_P(CompactionOfAnyFormat, WhoBeginsReadsEachDocumentOnce) {
+  start_writer();
+  write_revisions();
+  const Sequence superseded = docs_.at(name(3)).recent.front().sequence;
+  compact();
+  EXPECT_EQ(read_in_pages("a", Sequence(), 1'000), newest());
+  EXPECT_EQ(read_in_pages("a", Sequence(), 3), newest());
+  EXPECT_TRUE(is_dead(superseded));
+  EXPECT_FALSE(is_dead(docs_.at(name(3)).entry.sequence));
+  EXPECT_EQ(writer_->statistics().documents_dropped, (kRevisions - 1) * kDocuments);
+
+  CacheReader cold(*space_, *allocator_);
+  const PassStart pass = env_.run(cold.start_pass()).value();
+  ASSERT_TRUE(env_.run(
+      cold.read(pass, ReadMode::stable, {{ChannelId::of_documents("a"), Sequence(), {}}}, 1'000)));
+  // Of the last block, which may not be closed, all entries are left.
+  EXPECT_LE(cold.statistics().document_reads, kDocuments + space_->settings.block_capacity);
+}
+
+TEST_P(CompactionOfAnyFormat, WhoHasAnOldRevisionIsToldOfTheNewest) {
+  start_writer();
+  write_revisions();
+  compact();
+  Names expected = newest();
+  for (std::uint64_t since = 1; since <= last_.value(); ++since) {
+    std::erase_if(expected, [&](const std::string& entry) {
+      return std::stoull(entry.substr(entry.find('@') + 1)) <= since;
+    });
+    EXPECT_EQ(read_in_pages("a", Sequence(since), 3), expected) << since;
+  }
+}
+
+TEST_P(CompactionOfAnyFormat, ARemovalIsToldUntilTheDocumentComesBack) {
+  start_writer();
+  put("moved", {"a"});
+  const Sequence left = put("moved", {"b"});
+  put("back", {"a"});
+  const Sequence left_before = put("back", {"b"});
+  const Sequence came_back = put("back", {"a"});
+  for (int i = 0; i < 3; ++i) put("moved", {"b"});
+  write_revisions();
+  compact();
+  const Names found = read_in_pages("a", Sequence(), 1'000);
+  const auto has = [&](const std::string& entry) {
+    return std::find(found.begin(), found.end(), entry) != found.end();
+  };
+  EXPECT_TRUE(has("-moved@" + std::to_string(left.value())));
+  EXPECT_TRUE(has("back@" + std::to_string(came_back.value())));
+  EXPECT_FALSE(has("-back@" + std::to_string(left_before.value())));
+  EXPECT_FALSE(is_dead(left));
+  EXPECT_EQ(found.size(), kDocuments + 2u);
+}
+
+// Who loses a channel is told by its entries before the loss, as of then.
+TEST_P(CompactionOfAnyFormat, WhatPrecedesALossOfAccessStays) {
+  start_writer();
+  write_revisions(3);
+  const Names before = newest();
+  const Sequence loss = put("granting", {}, {{ChannelId::of_principal("user:alice"), ""}});
+  write_revisions(3);
+  compact();
+  CacheReader reader(*space_, *allocator_);
+  PassStart pass = env_.run(reader.start_pass()).value();
+  pass.stable = loss.previous();
+  const auto pages = env_.run(
+      reader.read(pass, ReadMode::stable, {{ChannelId::of_documents("a"), Sequence(), {}}}, 1'000));
+  ASSERT_TRUE(pages) << pages.error().context;
+  EXPECT_EQ(names(pages->at(0)), before);
+  EXPECT_FALSE(is_dead(loss));
+}
+
+TEST_P(CompactionOfAnyFormat, AReaderThatKnowsTheOldBlocksGoesOn) {
+  start_writer();
+  write_revisions(3);
+  ASSERT_TRUE(stable_reaches(last_));
+  const PassStart begun = env_.run(reader_->start_pass()).value();
+  ASSERT_EQ(names(read("a")), newest());
+  write_revisions(3);
+  compact();
+  // The pass that has begun may be shown what was there then, or comes to less: another one
+  // follows.
+  const auto old = env_.run(reader_->read(begun, ReadMode::available,
+                                          {{ChannelId::of_documents("a"), Sequence(), {}}}, 1'000));
+  ASSERT_TRUE(old) << old.error().context;
+  EXPECT_EQ(names(read("a", begun.stable)), newest());
+  for (int more = 0; more < 3; ++more) {
+    write_revisions(2);
+    EXPECT_EQ(names(read("a")), newest());
+    compact();
+    EXPECT_EQ(names(read("a")), newest());
+    EXPECT_EQ(read_in_pages("a", Sequence(), 4), newest());
+  }
+}
+
+// A node that was idle since then knows a block as the newest one, in which nothing counts any
+// more.
+TEST_P(CompactionOfAnyFormat, AWriterThatKnowsAReplacedBlockAsTheNewestWritesElsewhere) {
+  FrontEndCacheWriter idle(*space_, *reader_, *this);
+  const auto write_by_idle = [&](const std::string& name) {
+    const Allocation drawn = allocate();
+    env_.run(idle.write({base_write(name, {"a"}, drawn)}, {drawn.epoch, drawn.cache_histories}));
+    return drawn.first;
+  };
+  start_writer();
+  for (int d = 0; d < 5; ++d) put(name(d), {"a"});
+  write_by_idle("early");
+  write_revisions();
+  compact();
+  const Sequence late = write_by_idle("late");
+  const Names found = names(read("a"));
+  EXPECT_EQ(std::count(found.begin(), found.end(), "late@" + std::to_string(late.value())), 1);
+  // And so does one that knows nothing, and begins with the first block.
+  FrontEndCacheWriter fresh(*space_, *reader_, *this);
+  const Allocation drawn = allocate();
+  env_.run(fresh.write({base_write("last", {"a"}, drawn)}, {drawn.epoch, drawn.cache_histories}));
+  const Names then = names(read("a"));
+  EXPECT_EQ(std::count(then.begin(), then.end(), "last@" + std::to_string(drawn.first.value())), 1);
+}
+
+// Whatever fails, and however often: before, between and after, readers find the same.
+TEST_P(CompactionOfAnyFormat, AnyWriteMayFailOrBeUnknown) {
+  const auto is_of_compaction = [](const Operation& operation) {
+    const KeyKind kind = key_of(operation).kind;
+    return is_write(operation) && (kind == KeyKind::block || kind == KeyKind::block_record ||
+                                   kind == KeyKind::sequence_document);
+  };
+  start_writer();
+  using Moment = FaultBucket::Moment;
+  for (const Moment moment : {Moment::before, Moment::after}) {
+    const Errc code = moment == Moment::before ? Errc::unavailable : Errc::timeout_unknown_outcome;
+    bool has_failed = true;
+    for (std::size_t skip = 0; has_failed; ++skip) {
+      write_revisions(2);
+      ASSERT_TRUE(stable_reaches(last_));
+      const auto struck = cache_.struck();
+      cache_.inject({.matches = is_of_compaction, .moment = moment, .code = code, .skip = skip});
+      writer_->compact();
+      for (int i = 0; i < 5; ++i) env_.advance(std::chrono::milliseconds(300));
+      has_failed = cache_.struck() > struck;
+      cache_.clear();
+      ASSERT_EQ(held(read_in_pages("a", Sequence(), 3)), newest()) << skip;
+      ASSERT_EQ(names(read("a")), newest()) << skip;
+    }
+  }
+  env_.advance(std::chrono::seconds(20));
+  compact();
+  EXPECT_EQ(read_in_pages("a", Sequence(), 3), newest());
+}
+
+TEST_F(CompactionTest, WithoutAStarChannelAllDocumentsAreRead) {
+  space_->settings.has_star_channel = false;
+  start_writer();
+  write_revisions();
+  const Sequence nowhere = put("nowhere", {});
+  last_ = put("else", {"b"});
+  compact();
+  Names expected = newest();
+  expected.push_back("nowhere@" + std::to_string(nowhere.value()));
+  expected.push_back("else@" + std::to_string(last_.value()));
+  EXPECT_EQ(read_in_pages("*", Sequence(), 5), expected);
+}
+
+TEST_F(CompactionTest, ReplacedBlocksTakeNoSpace) {
+  start_writer();
+  write_revisions();
+  compact();
+  for (std::uint64_t block = 0; block < kDocuments; ++block)
+    EXPECT_EQ(length_of_block(block), kReplacedBlock.size()) << block;
+}
+
+TEST_F(CompactionTest, BlocksThatNobodyCameToReplaceAreReplacedTheNextTime) {
+  start_writer();
+  write_revisions();
+  ASSERT_TRUE(stable_reaches(last_));
+  cache_.inject({.matches =
+                     [](const Operation& operation) {
+                       return key_of(operation).kind == KeyKind::block &&
+                              std::holds_alternative<operation::Replace>(operation);
+                     },
+                 .code = Errc::unavailable,
+                 .times = SIZE_MAX});
+  compact();
+  EXPECT_GT(length_of_block(0), kReplacedBlock.size());
+  EXPECT_EQ(held(read_in_pages("a", Sequence(), 3)), newest());
+  cache_.clear();
+  write_revisions(2);
+  compact();
+  EXPECT_EQ(length_of_block(0), kReplacedBlock.size());
+  EXPECT_EQ(length_of_block(3), kReplacedBlock.size());
+  EXPECT_EQ(read_in_pages("a", Sequence(), 3), newest());
+}
+
+TEST_F(CompactionTest, OfTwoAtOnceOneGivesWay) {
+  start_writer();
+  write_revisions();
+  ASSERT_TRUE(stable_reaches(last_));
+  const auto histories =
+      std::make_shared<const std::vector<HistoryId>>(env_.run(cache_.barrier(kNoDeadline)).value());
+  const ChannelId channel = ChannelId::of_documents("a");
+  std::vector<Sequence> superseded;
+  for (const auto& [name, doc] : docs_)
+    for (const RecentSequence& earlier : doc.recent) superseded.push_back(earlier.sequence);
+  ChannelCompaction one({*space_, histories, stable(), {}});
+  ChannelCompaction other({*space_, histories, stable(), {}});
+  std::vector<Task<Result<std::uint64_t>>> both;
+  both.push_back(one.compact(channel, superseded));
+  both.push_back(other.compact(channel, superseded));
+  const auto done = env_.run(when_all(env_, std::move(both)));
+  EXPECT_NE(done[0].has_value(), done[1].has_value());
+  EXPECT_EQ(read_in_pages("a", Sequence(), 3), newest());
+  write_revisions(2);
+  compact();
+  EXPECT_EQ(read_in_pages("a", Sequence(), 3), newest());
+}
+
+// --- The survey ----------------------------------------------------------------------------------
+
+SequenceDocument survey_entry(std::uint64_t sequence, const std::string& doc,
+                              const std::vector<std::string>& channels,
+                              const std::vector<std::string>& removals = {}) {
+  SequenceDocument document;
+  document.entry.sequence = Sequence(sequence);
+  document.entry.doc_id = DocId(doc);
+  for (const auto& channel : channels)
+    document.entry.channels.push_back(ChannelId::of_documents(channel));
+  document.entry.channels.push_back(ChannelId::star());
+  for (const auto& channel : removals)
+    document.entry.removals.push_back(ChannelId::of_documents(channel));
+  return document;
+}
+
+std::vector<Sequence> found(const SupersededSurvey& survey) {
+  std::vector<Sequence> all;
+  for (const auto& document : survey.documents()) all.push_back(document.sequence);
+  return all;
+}
+
+SupersededSurvey a_survey() {
+  return SupersededSurvey([](const Grant& grant) { return grant.given.empty(); });
+}
+
+TEST(SupersededSurvey, ADocumentGoesWhenEveryChannelHasANewerEntry) {
+  auto survey = a_survey();
+  survey.add(survey_entry(2, "d", {"a", "b"}), Cas(1), false);
+  survey.add(survey_entry(3, "d", {"a"}), Cas(2), false);  // a hidden version left "b"
+  EXPECT_TRUE(found(survey).empty());
+  survey.add(survey_entry(4, "d", {"a"}, {"b"}), Cas(3), false);
+  EXPECT_EQ(found(survey), (std::vector{Sequence(3), Sequence(2)}));
+  EXPECT_EQ(survey.entries().at(ChannelId::of_documents("b")), std::vector{Sequence(2)});
+}
+
+TEST(SupersededSurvey, WhatTellsOfARemovalStays) {
+  auto survey = a_survey();
+  survey.add(survey_entry(2, "d", {"a"}, {"b"}), Cas(1), false);
+  survey.add(survey_entry(3, "d", {"a", "b"}), Cas(2), false);
+  EXPECT_TRUE(found(survey).empty());
+  EXPECT_EQ(survey.entries().at(ChannelId::of_documents("b")), std::vector{Sequence(2)});
+}
+
+TEST(SupersededSurvey, NothingIsConcludedOfNumbersInDoubt) {
+  auto survey = a_survey();
+  survey.add(survey_entry(2, "d", {"a"}), Cas(1), true);
+  survey.add(survey_entry(3, "d", {"a"}), Cas(2), false);
+  survey.add(survey_entry(4, "d", {"a"}), Cas(3), true);
+  EXPECT_TRUE(found(survey).empty());
+  survey.add(survey_entry(5, "d", {"a"}), Cas(4), false);
+  EXPECT_EQ(found(survey), std::vector{Sequence(3)});
+}
+
+TEST(SupersededSurvey, AWriteThatTakesAccessEndsATime) {
+  for (const bool takes : {false, true}) {
+    auto survey = a_survey();
+    survey.add(survey_entry(2, "d", {"a"}), Cas(1), false);
+    SequenceDocument granting = survey_entry(3, "e", {"a"});
+    granting.entry.grants = {{ChannelId::of_principal("user:alice"), takes ? "" : "given"}};
+    survey.add(granting, Cas(2), false);
+    survey.add(survey_entry(4, "d", {"a"}), Cas(3), false);
+    EXPECT_EQ(found(survey).size(), takes ? 0u : 1u);
+  }
+  auto survey = a_survey();
+  survey.add(survey_entry(2, "d", {"a"}), Cas(1), false);
+  SequenceDocument user = survey_entry(3, "_user/alice", {});
+  user.entry.flags = CacheEntry::kPrincipal;
+  survey.add(user, Cas(2), false);
+  survey.add(survey_entry(4, "d", {"a"}), Cas(3), false);
+  EXPECT_TRUE(found(survey).empty());
+}
+
+TEST(BlockRun, IsReadAsItWasWritten) {
+  const BlockRun run{77, 12, Sequence(300), {Sequence(5), Sequence(9), Sequence(400)}};
+  EXPECT_EQ(BlockRun::decode(run.encode()).value(), run);
+  for (std::size_t length = 0; length < run.encode().size(); ++length)
+    EXPECT_FALSE(BlockRun::decode(run.encode().substr(0, length))) << length;
+  BlockRun wrong = run;
+  wrong.lasts = {Sequence(5), Sequence(5)};
+  EXPECT_FALSE(BlockRun::decode(wrong.encode()));
+}
+
+}  // namespace
+}  // namespace headgate
