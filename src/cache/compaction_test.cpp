@@ -23,10 +23,13 @@ class CompactionTest : public CacheFixture {
 
   static std::string name(int number) { return "d" + std::to_string(number); }
 
-  /// Every document once after the other, again and again.
-  void write_revisions(int revisions = kRevisions) {
+  /// Every document once after the other, again and again, while stable follows.
+  void write_revisions(int revisions = kRevisions, int documents = kDocuments) {
     for (int revision = 0; revision < revisions; ++revision)
-      for (int d = 0; d < kDocuments; ++d) last_ = put(name(d), {"a"});
+      for (int d = 0; d < documents; ++d) {
+        last_ = put(name(d), {"a"});
+        if (d % 3 == 0) ASSERT_TRUE(stable_reaches(last_));
+      }
   }
   /// Until it is over.
   void compact() {
@@ -60,15 +63,23 @@ class CompactionTest : public CacheFixture {
     for (const auto& [id, row] : last) all.push_back(row);
     return all;
   }
-  Names newest() const {
+  Names newest(int documents = kDocuments) const {
     Names all;
-    for (int d = 0; d < kDocuments; ++d)
+    for (int d = 0; d < documents; ++d)
       all.push_back(name(d) + "@" + std::to_string(docs_.at(name(d)).entry.sequence.value()));
     return all;
   }
   bool is_dead(Sequence sequence) {
     const Reply reply = env_.run(cache_.get(space_->sequence_key(sequence), kNoDeadline));
     return SequenceDocument::decode(sequence, reply.bytes).value().is_dead;
+  }
+  /// Sequence documents that a reader looks at who knows nothing and reads all of a channel.
+  std::uint64_t cost_of_first_sync() {
+    CacheReader cold(*space_, *allocator_);
+    const PassStart pass = env_.run(cold.start_pass()).value();
+    EXPECT_TRUE(env_.run(cold.read(pass, ReadMode::stable,
+                                   {{ChannelId::of_documents("a"), Sequence(), {}}}, 1'000)));
+    return cold.statistics().document_reads;
   }
   std::uint64_t length_of_block(std::uint64_t block) {
     const Key key = space_->block_key(ChannelId::of_documents("a"), block);
@@ -96,17 +107,26 @@ TEST_P(CompactionOfAnyFormat, WhoBeginsReadsEachDocumentOnce) {
   const Sequence superseded = docs_.at(name(3)).recent.front().sequence;
   compact();
   EXPECT_EQ(read_in_pages("a", Sequence(), 1'000), newest());
-  EXPECT_EQ(read_in_pages("a", Sequence(), 3), newest());
+  for (const std::size_t limit : {3u, 4u})
+    EXPECT_EQ(read_in_pages("a", Sequence(), limit), newest());
   EXPECT_TRUE(is_dead(superseded));
   EXPECT_FALSE(is_dead(docs_.at(name(3)).entry.sequence));
   EXPECT_EQ(writer_->statistics().documents_dropped, (kRevisions - 1) * kDocuments);
-
-  CacheReader cold(*space_, *allocator_);
-  const PassStart pass = env_.run(cold.start_pass()).value();
-  ASSERT_TRUE(env_.run(
-      cold.read(pass, ReadMode::stable, {{ChannelId::of_documents("a"), Sequence(), {}}}, 1'000)));
   // Of the last block, which may not be closed, all entries are left.
-  EXPECT_LE(cold.statistics().document_reads, kDocuments + space_->settings.block_capacity);
+  EXPECT_LE(cost_of_first_sync(), kDocuments + space_->settings.block_capacity);
+}
+
+TEST_P(CompactionOfAnyFormat, WhatWasLeftInAnOpenBlockGoesWhenItIsClosed) {
+  start_writer();
+  for (int i = 0; i < 2; ++i) put("elsewhere", {"b"});
+  put("d0", {"a"});
+  last_ = put("d0", {"a"});
+  compact();
+  EXPECT_EQ(cost_of_first_sync(), 2u);
+  for (int d = 1; d < kDocuments; ++d) last_ = put(name(d), {"a"});
+  last_ = put("d1", {"a"});
+  compact();
+  EXPECT_EQ(cost_of_first_sync(), static_cast<std::uint64_t>(kDocuments));
 }
 
 TEST_P(CompactionOfAnyFormat, WhoHasAnOldRevisionIsToldOfTheNewest) {
@@ -239,6 +259,69 @@ TEST_P(CompactionOfAnyFormat, AnyWriteMayFailOrBeUnknown) {
   EXPECT_EQ(read_in_pages("a", Sequence(), 3), newest());
 }
 
+// The run is complete only up to the floor of the block that follows it.
+TEST_F(CompactionTest, AnEntryThatCameLateInTheNextBlockIsRead) {
+  start_writer();
+  const Allocation late = allocate();
+  put("d0", {"a"});
+  for (int d = 0; d < 9; ++d) put(name(d), {"a"});
+  cache_write(base_write("late", {"a"}, late), late);
+  last_ = Sequence(11);
+  compact();
+  ASSERT_EQ(length_of_block(1), kReplacedBlock.size());
+  ASSERT_GT(length_of_block(2), kReplacedBlock.size());
+  Names expected = newest(9);
+  expected.push_back("late@" + std::to_string(late.first.value()));
+  for (const std::size_t limit : {1u, 2u, 5u})
+    EXPECT_EQ(held(read_in_pages("a", Sequence(), limit)), held(expected)) << limit;
+}
+
+// What is above stable may yet be lost, or come to be known as dead.
+TEST_F(CompactionTest, BlocksAboveStableStay) {
+  start_writer();
+  write_revisions(2);
+  ASSERT_TRUE(stable_reaches(last_));
+  const Sequence before = last_;
+  const Allocation open = allocate();
+  for (int d = 0; d < kDocuments; ++d) put(name(d), {"a"});
+  compact();
+  ASSERT_EQ(stable(), before);
+  EXPECT_EQ(length_of_block(0), kReplacedBlock.size());
+  for (std::uint64_t block = before.value() / 4 + 1; block < 7; ++block)
+    EXPECT_GT(length_of_block(block), kReplacedBlock.size()) << block;
+  cache_write(base_write("late", {"a"}, open), open);
+  EXPECT_EQ(held(names(read("a"))).size(), kDocuments + 1u);
+}
+
+TEST_F(CompactionTest, AReaderIsInTheMiddleOfARunWhenTheNextOneComes) {
+  constexpr int kMany = 150;
+  start_writer();
+  write_revisions(2, kMany);
+  compact();
+  const ChannelPage first = read("a", Sequence(), ReadMode::stable, 4);
+  ASSERT_LT(first.complete_to, last_);
+  write_revisions(1, 20);
+  compact();
+  Names rows = names(first);
+  std::ranges::move(names(read("a", first.complete_to, ReadMode::stable)),
+                    std::back_inserter(rows));
+  EXPECT_EQ(held(rows), held(newest(kMany)));
+}
+
+TEST_F(CompactionTest, OfARunOnlyThePresentPartsAreKept) {
+  start_writer();
+  for (int i = 0; i < 3; ++i) {
+    write_revisions(2);
+    compact();
+  }
+  const ChannelId channel = ChannelId::of_documents("a");
+  const Reply run = env_.run(cache_.get(run_key(*space_, channel), kNoDeadline));
+  const Key part = run_part_key(*space_, channel, 0, 0);
+  const auto parts = env_.run(cache_.scan(
+      {part.database, part.kind, part.tag, first_part_name(), 1'000, false}, kNoDeadline));
+  EXPECT_EQ(parts->items.size(), BlockRun::decode(run.bytes).value().lasts.size());
+}
+
 TEST_F(CompactionTest, WithoutAStarChannelAllDocumentsAreRead) {
   space_->settings.has_star_channel = false;
   start_writer();
@@ -369,6 +452,14 @@ TEST(SupersededSurvey, AWriteThatTakesAccessEndsATime) {
     survey.add(survey_entry(4, "d", {"a"}), Cas(3), false);
     EXPECT_EQ(found(survey).size(), takes ? 0u : 1u);
   }
+  // What took it is looked for by the next survey.
+  auto of_one = a_survey();
+  for (std::uint64_t n = 2; n < 5; ++n) {
+    SequenceDocument granting = survey_entry(n, "e", {"a"});
+    granting.entry.grants = {{ChannelId::of_principal("user:alice"), n == 3 ? "" : "given"}};
+    of_one.add(granting, Cas(n), false);
+  }
+  EXPECT_TRUE(found(of_one).empty());
   auto survey = a_survey();
   survey.add(survey_entry(2, "d", {"a"}), Cas(1), false);
   SequenceDocument user = survey_entry(3, "_user/alice", {});
