@@ -18,13 +18,9 @@ namespace {
 constexpr std::size_t kReadAtOnce = 1'000;
 constexpr std::size_t kBlocksAtOnce = 16;
 // What one channel's compaction keeps in memory: of more blocks the first ones are compacted.
-constexpr std::uint64_t kEntriesMost = 2'000'000;
+constexpr std::uint64_t kEntriesMost = 1'000'000;
 // A run is written anew if at least one entry of so many goes.
 constexpr std::uint64_t kWorthOneOf = 16;
-
-bool has(const std::vector<Sequence>& sorted, Sequence sequence) {
-  return std::binary_search(sorted.begin(), sorted.end(), sequence);
-}
 
 bool is_listed(const CacheEntry& entry, const ChannelId& channel) {
   const auto channels = listing_channels(entry);
@@ -52,17 +48,9 @@ Result<void> ChannelCompaction::check(const Reply& reply, const Key& key) const 
 }
 
 Task<Result<std::vector<Reply>>> ChannelCompaction::read(std::vector<Key> keys) {
-  std::vector<Reply> all;
-  for (std::size_t from = 0; from < keys.size(); from += kReadAtOnce) {
-    const auto begin = keys.begin() + static_cast<std::ptrdiff_t>(from);
-    const auto end =
-        keys.begin() + static_cast<std::ptrdiff_t>(std::min(keys.size(), from + kReadAtOnce));
-    auto replies = co_await site_.space.bucket.get_many({begin, end}, site_.space.deadline());
-    for (std::size_t i = 0; i < replies.size(); ++i) HG_CO_CHECK(check(replies[i], keys[from + i]));
-    std::ranges::move(replies, std::back_inserter(all));
-    co_await site_.space.environment.yield();
-  }
-  co_return all;
+  auto replies = co_await site_.space.bucket.get_many(keys, site_.space.deadline());
+  for (std::size_t i = 0; i < replies.size(); ++i) HG_CO_CHECK(check(replies[i], keys[i]));
+  co_return replies;
 }
 
 // All of them are done, or nothing is known.
@@ -80,12 +68,16 @@ Task<Result<void>> ChannelCompaction::write(std::vector<Operation> operations) {
 Task<Result<std::vector<ChannelId>>> ChannelCompaction::with_closed_blocks(
     std::vector<ChannelId> channels) {
   if (site_.space.settings.block_format == BlockFormat::indexed) co_return channels;
-  std::vector<Key> keys;
-  for (const ChannelId& channel : channels) keys.push_back(site_.space.record_key(channel, 1));
-  HG_CO_TRY(const auto records, co_await read(std::move(keys)));
   std::vector<ChannelId> found;
-  for (std::size_t i = 0; i < channels.size(); ++i)
-    if (records[i].ok()) found.push_back(std::move(channels[i]));
+  for (std::size_t from = 0; from < channels.size(); from += kReadAtOnce) {
+    const std::size_t end = std::min(channels.size(), from + kReadAtOnce);
+    std::vector<Key> keys;
+    for (std::size_t i = from; i < end; ++i) keys.push_back(site_.space.record_key(channels[i], 1));
+    HG_CO_TRY(const auto records, co_await read(std::move(keys)));
+    for (std::size_t i = from; i < end; ++i)
+      if (records[i - from].ok()) found.push_back(std::move(channels[i]));
+    co_await site_.space.environment.yield();
+  }
   co_return found;
 }
 
@@ -97,20 +89,32 @@ Task<Result<std::uint64_t>> ChannelCompaction::compact(ChannelId channel,
   co_return co_await compact_append(std::move(channel), std::move(superseded));
 }
 
-// Only what is known to be of no channel goes: an entry without a sequence document stays.
-Task<Result<void>> ChannelCompaction::drop_dead(const ChannelId& channel,
-                                                std::vector<BlockEntry>& entries) {
-  std::vector<Key> keys;
-  for (const BlockEntry& entry : entries) keys.push_back(site_.space.sequence_key(entry.sequence));
-  HG_CO_TRY(const auto replies, co_await read(std::move(keys)));
-  std::size_t next = 0;
-  std::erase_if(entries, [&](const BlockEntry& entry) {
-    const Reply& reply = replies[next++];
-    if (site_.dead.contains(entry.sequence)) return true;
-    if (!reply.ok()) return false;
-    const auto document = SequenceDocument::decode(entry.sequence, reply.bytes);
-    return document && (document->is_dead || !is_listed(document->entry, channel));
+// Takes out of the entries, of which there may be very many, what is superseded or dead. Only what
+// is known to be of no channel goes: an entry without a sequence document stays.
+Task<Result<void>> ChannelCompaction::drop(ChannelId channel,
+                                           const std::vector<Sequence>& superseded,
+                                           std::vector<BlockEntry>& entries) {
+  std::erase_if(entries, [&](const BlockEntry& e) {
+    return site_.dead.contains(e.sequence) ||
+           std::binary_search(superseded.begin(), superseded.end(), e.sequence);
   });
+  std::vector<BlockEntry> kept;
+  for (std::size_t from = 0; from < entries.size(); from += kReadAtOnce) {
+    const std::size_t end = std::min(entries.size(), from + kReadAtOnce);
+    std::vector<Key> keys;
+    for (std::size_t i = from; i < end; ++i)
+      keys.push_back(site_.space.sequence_key(entries[i].sequence));
+    HG_CO_TRY(const auto replies, co_await read(std::move(keys)));
+    for (std::size_t i = from; i < end; ++i) {
+      const Reply& reply = replies[i - from];
+      const auto document = SequenceDocument::decode(entries[i].sequence, reply.bytes);
+      const bool is_gone =
+          reply.ok() && document && (document->is_dead || !is_listed(document->entry, channel));
+      if (!is_gone) kept.push_back(entries[i]);
+    }
+    co_await site_.space.environment.yield();
+  }
+  entries = std::move(kept);
   co_return Result<void>();
 }
 
@@ -120,7 +124,8 @@ struct ChannelCompaction::Old {
   std::optional<Cas> run_cas;
   BlockRun run;                     // the present one, or none of 0 blocks
   std::vector<Key> stale;           // parts, of it and of runs that never came to be
-  std::vector<BlockEntry> entries;  // of the run, then of all
+  std::vector<BlockEntry> entries;  // of the run, then what is kept of all; ascending
+  std::size_t met = 0;              // entries, with those that go
   std::map<std::uint64_t, BlockRecord> records;
   std::uint64_t end = 0;                    // blocks run.blocks .. end-1 are to be replaced, too
   std::vector<std::pair<Key, Cas>> blocks;  // those
@@ -172,8 +177,8 @@ Task<Result<void>> ChannelCompaction::load_left(ChannelId channel, Old& old) {
 // Records are a prefix without a hole, and their maximum never falls.
 Task<Result<void>> ChannelCompaction::load_records(ChannelId channel, Old& old) {
   const std::uint64_t capacity = site_.space.settings.block_capacity;
-  const std::uint64_t most = std::max<std::uint64_t>(
-      1, (kEntriesMost - std::min<std::uint64_t>(kEntriesMost, old.entries.size())) / capacity);
+  const std::uint64_t most =
+      (kEntriesMost - std::min<std::uint64_t>(kEntriesMost, old.entries.size())) / capacity;
   const std::uint64_t begin = old.run.blocks;
   old.end = begin;
   while (true) {
@@ -193,13 +198,17 @@ Task<Result<void>> ChannelCompaction::load_records(ChannelId channel, Old& old) 
   }
 }
 
-Task<Result<void>> ChannelCompaction::load_blocks(ChannelId channel, Old& old) {
+// A few blocks at once, so that no step is long. Adds what is kept of them.
+Task<Result<void>> ChannelCompaction::load_blocks(ChannelId channel,
+                                                  const std::vector<Sequence>& superseded,
+                                                  Old& old) {
   const std::uint64_t capacity = site_.space.settings.block_capacity;
   for (std::uint64_t from = old.run.blocks; from < old.end; from += kBlocksAtOnce) {
     std::vector<Key> keys;
     const std::uint64_t to = std::min<std::uint64_t>(old.end, from + kBlocksAtOnce);
     for (std::uint64_t k = from; k < to; ++k) keys.push_back(site_.space.block_key(channel, k));
     HG_CO_TRY(const auto replies, co_await read(keys));
+    std::vector<BlockEntry> loaded;
     for (std::uint64_t k = from; k < to; ++k) {
       const Reply& reply = replies[k - from];
       const bool is_full = reply.ok() && reply.bytes.size() >= capacity * kAppendEntryBytes &&
@@ -208,11 +217,20 @@ Task<Result<void>> ChannelCompaction::load_blocks(ChannelId channel, Old& old) {
       HG_CO_TRY(const auto entries, decode_append_block(reply.bytes, capacity));
       const Sequence floor = k == 0 ? Sequence() : old.records.at(k).floor;
       for (const BlockEntry& entry : entries)
-        if (entry.sequence > floor) old.entries.push_back(entry);
+        if (entry.sequence > floor) loaded.push_back(entry);
       old.blocks.emplace_back(keys[k - from], reply.cas);
     }
-    co_await site_.space.environment.yield();
+    old.met += loaded.size();
+    HG_CO_CHECK(co_await drop(channel, superseded, loaded));
+    std::sort(loaded.begin(), loaded.end());
+    std::vector<BlockEntry> all;
+    all.reserve(old.entries.size() + loaded.size());
+    std::ranges::merge(old.entries, loaded, std::back_inserter(all));
+    old.entries = std::move(all);
   }
+  const auto same = std::ranges::unique(old.entries, {}, &BlockEntry::sequence);
+  // Which mark an entry has is for the sequence document to say.
+  old.entries.erase(same.begin(), same.end());
   co_return Result<void>();
 }
 
@@ -227,24 +245,14 @@ Task<Result<std::uint64_t>> ChannelCompaction::compact_append(ChannelId channel,
     co_await replace_blocks(old.blocks);
     co_return 0;
   }
-  std::vector<BlockEntry> kept = std::exchange(old.entries, {});
-  std::size_t total = kept.size();
-  std::erase_if(kept, [&](const BlockEntry& e) { return has(superseded, e.sequence); });
-  HG_CO_CHECK(co_await load_blocks(channel, old));
-  total += old.entries.size();
-  std::erase_if(old.entries, [&](const BlockEntry& e) { return has(superseded, e.sequence); });
-  HG_CO_CHECK(co_await drop_dead(channel, old.entries));
-  kept.insert(kept.end(), old.entries.begin(), old.entries.end());
-  std::sort(kept.begin(), kept.end());
-  // Which mark an entry has is for the sequence document to say.
-  const auto is_same = [](const BlockEntry& a, const BlockEntry& b) {
-    return a.sequence == b.sequence;
-  };
-  kept.erase(std::unique(kept.begin(), kept.end(), is_same), kept.end());
-  old.entries = std::move(kept);
-  const std::uint64_t gone = total - old.entries.size();
+  old.met = old.entries.size();
+  std::erase_if(old.entries, [&](const BlockEntry& e) {
+    return std::binary_search(superseded.begin(), superseded.end(), e.sequence);
+  });
+  HG_CO_CHECK(co_await load_blocks(channel, superseded, old));
+  const std::uint64_t gone = old.met - old.entries.size();
   const bool is_worth_it =
-      gone * kWorthOneOf >= total || HG_BUGGIFY("compact blocks that keep nearly all");
+      gone * kWorthOneOf >= old.met || HG_BUGGIFY("compact blocks that keep nearly all");
   if (!is_worth_it || gone == 0) co_return 0;
   HG_CO_CHECK(co_await replace(std::move(channel), old));
   HG_PROBE("R19 blocks replaced");
@@ -330,8 +338,7 @@ Task<Result<std::uint64_t>> ChannelCompaction::rewrite_indexed(
   HG_CO_TRY(const IndexedBlock old, IndexedBlock::decode(block, capacity, present.bytes));
   std::vector<BlockEntry> entries = old.entries();
   const std::size_t total = entries.size();
-  std::erase_if(entries, [&](const BlockEntry& e) { return has(superseded, e.sequence); });
-  HG_CO_CHECK(co_await drop_dead(channel, entries));
+  HG_CO_CHECK(co_await drop(channel, superseded, entries));
   if (entries.size() == total) co_return 0;
   IndexedBlock rewritten(block, capacity);
   for (const BlockEntry& entry : entries) rewritten.enter(entry);

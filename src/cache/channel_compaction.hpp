@@ -44,14 +44,16 @@ class ChannelCompaction {
   Task<Result<void>> load_run(ChannelId channel, Old& old);
   Task<Result<void>> load_left(ChannelId channel, Old& old);
   Task<Result<void>> load_records(ChannelId channel, Old& old);
-  Task<Result<void>> load_blocks(ChannelId channel, Old& old);
+  Task<Result<void>> load_blocks(ChannelId channel, const std::vector<Sequence>& superseded,
+                                 Old& old);
   Task<Result<void>> replace(ChannelId channel, const Old& old);
   Task<void> replace_blocks(std::vector<std::pair<Key, Cas>> blocks);
   Task<void> remove(std::vector<Key> keys);
   Task<Result<std::uint64_t>> compact_indexed(ChannelId channel, std::vector<Sequence> superseded);
   Task<Result<std::uint64_t>> rewrite_indexed(ChannelId channel, std::uint64_t block,
                                               const std::vector<Sequence>& superseded);
-  Task<Result<void>> drop_dead(const ChannelId& channel, std::vector<BlockEntry>& entries);
+  Task<Result<void>> drop(ChannelId channel, const std::vector<Sequence>& superseded,
+                          std::vector<BlockEntry>& entries);
 
   HistoryId history_of(const Key& key) const;
   WriteOptions options_for(const Key& key) const;

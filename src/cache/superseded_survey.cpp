@@ -8,14 +8,13 @@
 namespace headgate {
 namespace {
 
-constexpr std::size_t kDocumentsMost = 250'000;
+constexpr std::size_t kDocumentsMost = 150'000;
 
 }  // namespace
 
 std::vector<ChannelId> listing_channels(const CacheEntry& entry) {
   std::vector<ChannelId> channels = entry.channels;
   channels.insert(channels.end(), entry.removals.begin(), entry.removals.end());
-  for (const Grant& grant : entry.grants) channels.push_back(grant.principal);
   std::sort(channels.begin(), channels.end());
   channels.erase(std::unique(channels.begin(), channels.end()), channels.end());
   return channels;
@@ -28,8 +27,12 @@ bool SupersededSurvey::may_take_access(const CacheEntry& entry) const {
 }
 
 void SupersededSurvey::supersede(Known& known, const ChannelId& channel, Sequence by) {
-  const auto [newest, is_first] = known.newest.try_emplace(channel, by);
-  if (is_first) return;
+  const auto newest =
+      std::ranges::find(known.newest, channel, &std::pair<ChannelId, Sequence>::first);
+  if (newest == known.newest.end()) {
+    known.newest.emplace_back(channel, by);
+    return;
+  }
   const Sequence sequence = std::exchange(newest->second, by);
   entries_[channel].push_back(sequence);
   ++size_;
@@ -59,8 +62,8 @@ void SupersededSurvey::add(const SequenceDocument& document, Cas cas, bool is_in
     channels.insert(star, ChannelId::star());
   for (const ChannelId& channel : channels) supersede(known, channel, entry.sequence);
   // What a document records at a number of its own is looked for there (R7).
-  known.versions.push_back(
-      {entry.sequence, cas, channels.size(), entry.removals.empty() && !takes_access});
+  const bool may_go = entry.removals.empty() && entry.grants.empty();
+  known.versions.push_back({entry.sequence, cas, channels.size(), may_go});
 }
 
 }  // namespace headgate

@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "cache/cache_entry.hpp"
@@ -14,8 +15,9 @@ namespace headgate {
 /// Finds out what newer writes have superseded (R19), from all live sequence documents in the order
 /// of their numbers. Of each document the newest entry in each channel stays; and the newest one
 /// before every write that may have taken access from somebody: whoever lost a channel is told by
-/// the entries before the loss. Memory goes with the documents met between two such writes, and is
-/// bounded: beyond, less is found. Confined to its executor.
+/// the entries before the loss. Hidden channels are left alone, with all that grants: a pass that
+/// has begun would find neither the old grant nor the new one. Memory goes with the documents met
+/// between two such writes, and is bounded: beyond, less is found. Confined to its executor.
 class SupersededSurvey {
  public:
   /// A sequence document that no reader needs any more: every channel that lists it has a newer
@@ -50,7 +52,7 @@ class SupersededSurvey {
   };
   struct Known {
     std::vector<Version> versions;  ///< those that are listed
-    std::unordered_map<ChannelId, Sequence> newest;
+    std::vector<std::pair<ChannelId, Sequence>> newest;
   };
 
   bool may_take_access(const CacheEntry& entry) const;
@@ -64,7 +66,7 @@ class SupersededSurvey {
   std::uint64_t live_ = 0;
 };
 
-/// All channels that list a write: those it is in, those it left, hidden ones that it grants to.
+/// The channels of documents that list a write: those it is in, and those it left.
 std::vector<ChannelId> listing_channels(const CacheEntry& entry);
 
 }  // namespace headgate
