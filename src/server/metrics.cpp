@@ -119,7 +119,7 @@ constexpr DatabaseFigure kDatabaseFigures[] = {
      [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().resequences; }},
     {"feed_entries_total", "Mutation feed entries that the cache writer processed", false,
      [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().entries; }},
-    {"cache_compactions_total", "Times that the cache writer has compacted the channel cache", false,
+    {"cache_compactions_total", "Times that the channel cache was compacted", false,
      [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().compactions; }},
     {"compacted_entries_total", "Superseded block entries that compaction took out", false,
      [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().entries_dropped; }},
