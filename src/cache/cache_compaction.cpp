@@ -19,7 +19,9 @@ constexpr std::uint64_t kAtLeast = 10'000;
 // Entries and documents found that are kept in memory; the rest is for the next time.
 constexpr std::size_t kFoundMost = 1'000'000;
 constexpr std::size_t kAtOnce = 1'000;
+// After a failure, and at most after several: what is found is read again.
 constexpr std::chrono::seconds kRetry{10};
+constexpr std::chrono::seconds kRetryMost{600};
 constexpr std::uint8_t kFormat = 1;
 constexpr std::string_view kJob = "compaction";
 
@@ -95,8 +97,9 @@ Task<void> CacheCompaction::run() {
 Task<void> CacheCompaction::finish(Task<Result<void>> pass) {
   const auto done = co_await std::move(pass);
   is_running_ = false;
+  failures_ = done ? 0 : failures_ + 1;
   if (done) co_return;
-  not_before_ = context_.environment().now() + kRetry;
+  not_before_ = context_.environment().now() + std::min(kRetry * failures_, kRetryMost);
   log(LogLevel::warning, "cache_writer.compaction_failed",
       {{"database", fmt::to_string(context_.d.space.database.value())},
        {"error", std::string(to_string(done.error().code))},
@@ -132,7 +135,10 @@ Task<Result<void>> CacheCompaction::pass() {
   HG_CO_CHECK(co_await kill(site, found));
   ++context_.statistics.compactions;
   HG_PROBE("R19 compacted");
-  co_return co_await store_progress({to, found.live() - found.documents().size()});
+  // What lies beyond is for the next time, at once only if that frees memory for it.
+  const bool goes_on = found.documents().size() >= kFoundMost / 4;
+  co_return co_await store_progress(
+      {goes_on ? to : site.floor, found.live() - found.documents().size()});
 }
 
 // Up to where it came.

@@ -55,6 +55,7 @@ class CacheCompaction {
   Progress progress_;
   std::optional<std::uint32_t> loaded_for_;  // generation
   TimePoint not_before_{};
+  int failures_ = 0;  // in a row
   bool is_running_ = false;
   bool is_requested_ = false;
   bool is_interrupted_ = false;
