@@ -78,7 +78,8 @@ Task<Result<void>> get_database(ApiCall& call) {
   out.key("update_seq").string(sequence);
   out.key("committed_update_seq").string(sequence);
   out.key("instance_start_time").string(kInstanceStartTime);
-  out.key("compact_running").boolean(call.database().parts().is_running());
+  const bool is_compacting = call.database().cache_writer_statistics().is_compacting;
+  out.key("compact_running").boolean(call.database().parts().is_running() || is_compacting);
   out.key("purge_seq").number(std::uint64_t{0});
   out.key("disk_format_version").number(std::uint64_t{0});
   out.key("state").string(call.database().config()->is_offline ? "Offline" : "Online");
@@ -144,9 +145,12 @@ Task<Result<void>> ensure_full_commit(ApiCall& call) {
 }
 
 // The store compacts by itself; clients that ask are content. For an admin what nothing refers to
-// any more is looked for, too.
+// any more is looked for, too, and the channel cache is compacted.
 Task<Result<void>> compact(ApiCall& call) {
-  if (call.is_admin_port()) call.database().parts().start();
+  if (call.is_admin_port()) {
+    call.database().parts().start();
+    call.database().compact_cache();
+  }
   call.respond_json(202, std::string(kOk));
   co_return Result<void>();
 }

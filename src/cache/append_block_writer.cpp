@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/buggify.hpp"
+#include "cache/block_run.hpp"
 
 namespace headgate {
 namespace {
@@ -43,6 +44,8 @@ bool AppendBlockWriter::keep_uncounted(BlockWrite& write, const Reply& appended)
   if (appended.status == Errc::timeout_unknown_outcome)
     return true;  // all: a duplicate is harmless
   if (!appended.ok()) return false;
+  // R19: a run stands for this block, and whatever is appended to it does not count.
+  if (is_replaced_block(appended.number) && HG_RULE("R19 block")) return true;
   const std::uint64_t capacity_bytes = space_.settings.block_capacity * kAppendEntryBytes;
   const std::size_t brought = first_entries(write, space_.settings.block_capacity).size();
   const std::uint64_t start = appended.number - brought * kAppendEntryBytes;
@@ -115,7 +118,9 @@ Task<bool> AppendBlockWriter::write(std::vector<BlockWrite> writes,
       if (!counted.ok()) co_return false;
       if (write.entries.empty()) continue;
       const std::uint64_t capacity_bytes = space_.settings.block_capacity * kAppendEntryBytes;
-      if (appended.ok() && appended.number >= capacity_bytes &&
+      const bool is_closed =
+          appended.number >= capacity_bytes || is_replaced_block(appended.number);
+      if (appended.ok() && is_closed &&
           !co_await move_to_newest(write.channel, appended_to[i], appended.history))
         co_return false;
       rest.push_back(std::move(write));

@@ -10,6 +10,14 @@ namespace headgate {
 namespace {
 
 constexpr std::uint64_t kBlocksPerTrip = 16;
+// Compaction may replace a run while it is read; it does not do so often.
+constexpr int kRunsMet = 4;
+
+// How many of the entries, which are in order, lie at or below `complete`.
+std::size_t count_settled(const std::vector<BlockEntry>& entries, Sequence complete) {
+  const auto end = std::upper_bound(entries.begin(), entries.end(), BlockEntry{complete, true});
+  return static_cast<std::size_t>(end - entries.begin());
+}
 
 }  // namespace
 
@@ -27,7 +35,8 @@ Sequence AppendChannelBlocks::max_before(std::uint64_t block) const {
 // copy: it was found elsewhere, or is dead (A5).
 Result<void> AppendChannelBlocks::extend(std::uint64_t block, const Reply& tail) {
   Copy& copy = copies_[block];
-  if (tail.status == Errc::not_found || tail.bytes.empty()) return {};
+  if (tail.ok() && is_replaced_block(tail.number)) copy.is_replaced = true;
+  if (tail.status == Errc::not_found || tail.bytes.empty() || copy.is_replaced) return {};
   const std::uint64_t capacity = space_.settings.block_capacity;
   const std::uint64_t had = copy.bytes / kAppendEntryBytes;
   HG_TRY(const auto fresh, decode_append_block(tail.bytes, capacity > had ? capacity - had : 0));
@@ -89,10 +98,10 @@ Task<Result<void>> AppendChannelBlocks::refresh(Pass pass) {
     }
     HG_CO_CHECK(extend(newest, replies[0]));
     if (!replies[1].ok() || !HG_RULE("B2")) co_return Result<void>();
-    if (!is_final(copies_[newest])) {
+    if (!is_final(copies_[newest]) && !copies_[newest].is_replaced) {
       // The block was filled between the two reads, or data is lost: its copy decides.
       HG_CO_CHECK(co_await load(pass, {newest}, {}));
-      if (!is_final(copies_[newest]))
+      if (!is_final(copies_[newest]) && !copies_[newest].is_replaced)
         co_return Error{Errc::rolled_back, "a block that has a successor is not full"};
     }
     KnownRecords met;
@@ -124,7 +133,7 @@ Task<Result<void>> AppendChannelBlocks::load_ahead(Pass pass, std::uint64_t bloc
   std::vector<std::uint64_t> records;
   const std::uint64_t end = std::min(newest_, block + kBlocksPerTrip);
   for (std::uint64_t b = block; b < end; ++b) {
-    if (!is_final(copies_[b])) blocks.push_back(b);
+    if (!is_final(copies_[b]) && !copies_[b].is_replaced) blocks.push_back(b);
     // The record of a block is needed before its entries: they are held against its floor.
     if (b > 0 && !records_.contains(b)) records.push_back(b);
     if (!records_.contains(b + 1)) records.push_back(b + 1);
@@ -134,14 +143,91 @@ Task<Result<void>> AppendChannelBlocks::load_ahead(Pass pass, std::uint64_t bloc
   return load(pass, std::move(blocks), std::move(records));
 }
 
-Task<Result<ChannelBlocks::Page>> AppendChannelBlocks::read(Pass pass, Sequence since,
-                                                            std::size_t limit) {
-  HG_CO_TRY(const std::uint64_t first, co_await first_block(pass, since));
+// --- The run that compaction has made ------------------------------------------------------------
+
+Task<Result<void>> AppendChannelBlocks::load_run(Pass pass) {
+  ++keys_read_;
+  const Reply reply = co_await space_.bucket.get(run_key(space_, channel_), space_.deadline());
+  if (!reply.ok() && reply.status != Errc::not_found) co_return reply.status;
+  if (!pass.covers(reply)) co_return Errc::rolled_back;
+  if (!reply.ok()) co_return Error{Errc::rolled_back, "replaced blocks without a run"};
+  HG_CO_TRY(auto run, BlockRun::decode(reply.bytes));
+  if (run_ == run) co_return Result<void>();
+  for (const auto& [part, entries] : parts_) size_ -= entries.size();
+  parts_.clear();
+  run_ = std::move(run);
+  co_return Result<void>();
+}
+
+// False: another run has taken this one's place.
+Task<Result<bool>> AppendChannelBlocks::load_parts(Pass pass, std::uint64_t part) {
+  std::vector<std::uint64_t> parts;
+  std::vector<Key> keys;
+  const std::uint64_t end = std::min<std::uint64_t>(run_->lasts.size(), part + kBlocksPerTrip);
+  for (std::uint64_t p = part; p < end; ++p) {
+    if (parts_.contains(p)) continue;
+    parts.push_back(p);
+    keys.push_back(run_part_key(space_, channel_, run_->identity, p));
+  }
+  keys_read_ += keys.size();
+  const auto replies = co_await space_.bucket.get_many(std::move(keys), space_.deadline());
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (!replies[i].ok() && replies[i].status != Errc::not_found) co_return replies[i].status;
+    if (!pass.covers(replies[i])) co_return Errc::rolled_back;
+    if (!replies[i].ok()) co_return false;
+    HG_CO_TRY(auto entries, decode_append_block(replies[i].bytes, space_.settings.block_capacity));
+    size_ += entries.size();
+    parts_.insert_or_assign(parts[i], std::move(entries));
+  }
+  co_return true;
+}
+
+// As load_parts(). The page is complete when it says so; else what follows the run is part of it.
+Task<Result<bool>> AppendChannelBlocks::read_run(Pass pass, Sequence since, std::size_t limit,
+                                                 Page& page) {
+  const std::vector<Sequence>& lasts = run_->lasts;
+  const auto first = std::upper_bound(lasts.begin(), lasts.end(), since) - lasts.begin();
+  for (auto part = static_cast<std::uint64_t>(first); part < lasts.size(); ++part) {
+    if (!parts_.contains(part)) {
+      HG_CO_TRY(const bool is_there, co_await load_parts(pass, part));
+      if (!is_there) co_return false;
+    }
+    const auto& entries = parts_.at(part);
+    const auto begin = std::upper_bound(entries.begin(), entries.end(), BlockEntry{since, true});
+    page.entries.insert(page.entries.end(), begin, entries.end());
+    const Sequence complete = std::min({pass.stable, run_->floor, lasts[part]});
+    if (count_settled(page.entries, complete) >= limit) {
+      page.complete_to = complete;
+      break;
+    }
+  }
+  co_return true;
+}
+
+// --- Reading -------------------------------------------------------------------------------------
+
+// Nothing: compaction has come between; what is to be read now is known.
+Task<Result<std::optional<ChannelBlocks::Page>>> AppendChannelBlocks::try_read(Pass pass,
+                                                                               Sequence since,
+                                                                               std::size_t limit) {
+  HG_CO_TRY(std::uint64_t block, co_await first_block(pass, since));
   const std::uint64_t last = newest_;
   Page page;
-  for (std::uint64_t block = first; block <= last; ++block) {
+  if (run_ && block < run_->blocks) {
+    HG_CO_TRY(const bool is_there, co_await read_run(pass, since, limit, page));
+    if (!is_there) {
+      HG_CO_CHECK(co_await load_run(pass));
+      co_return std::nullopt;
+    }
+    block = run_->blocks;
+  }
+  for (; block <= last && page.complete_to == kNoSequence; ++block) {
     if (block < last && (!is_final(copies_[block]) || !records_.contains(block + 1))) {
       HG_CO_CHECK(co_await load_ahead(pass, block));
+      if (!is_final(copies_[block]) && copies_[block].is_replaced) {
+        HG_CO_CHECK(co_await load_run(pass));
+        if (run_->blocks > block) co_return std::nullopt;
+      }
       if (!is_final(copies_[block]))
         co_return Error{Errc::rolled_back, "a block that has a successor is not full"};
     }
@@ -154,10 +240,7 @@ Task<Result<ChannelBlocks::Page>> AppendChannelBlocks::read(Pass pass, Sequence 
     const auto settled = static_cast<std::size_t>(
         std::count_if(page.entries.begin(), page.entries.end(),
                       [&](const BlockEntry& e) { return e.sequence <= complete; }));
-    if (settled >= limit) {
-      page.complete_to = complete;
-      break;
-    }
+    if (settled >= limit) page.complete_to = complete;
   }
   std::sort(page.entries.begin(), page.entries.end());
   page.entries.erase(std::unique(page.entries.begin(), page.entries.end()), page.entries.end());
@@ -166,9 +249,22 @@ Task<Result<ChannelBlocks::Page>> AppendChannelBlocks::read(Pass pass, Sequence 
   co_return page;
 }
 
+Task<Result<ChannelBlocks::Page>> AppendChannelBlocks::read(Pass pass, Sequence since,
+                                                            std::size_t limit) {
+  for (int met = 0; met < kRunsMet; ++met) {
+    HG_CO_TRY(auto page, co_await try_read(pass, since, limit));
+    if (page) co_return *std::move(page);
+  }
+  co_return Error{Errc::rolled_back, "the channel is compacted again and again"};
+}
+
 // Of the older blocks only as many stay in memory as one reader may keep for one channel.
 void AppendChannelBlocks::trim(std::uint64_t keep) {
   const std::size_t most = space_.settings.reader_entries / 4;
+  for (auto it = parts_.begin(); it != parts_.end() && size_ > most;) {
+    size_ -= it->second.size();
+    it = parts_.erase(it);
+  }
   for (auto it = copies_.begin(); it != copies_.end() && size_ > most;) {
     if (it->first == keep) break;
     size_ -= it->second.entries.size();

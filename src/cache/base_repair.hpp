@@ -48,6 +48,9 @@ class BaseRepair {
   /// that every token stays good (C6): as its record, with all channels it ever left as removals.
   /// Absent: there is no such version any more.
   virtual Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key key, Cas cas) = 0;
+  /// False only if the write that lists this took nothing from anybody: whoever loses a channel is
+  /// told by the channel's entries before the loss, which compaction then keeps (R19).
+  virtual bool may_take_access(const Grant& grant) const = 0;
 };
 
 }  // namespace headgate

@@ -229,6 +229,7 @@ class CacheFixture : public testing::Test, public ChangeListener, public BaseRep
     if (doc == docs_.end()) co_return Result<void>();
     co_return co_await resequence(doc_key(entry.doc_id.text()), doc->second.cas, {});
   }
+  bool may_take_access(const Grant& grant) const override { return grant.given.empty(); }
   Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key, Cas) override {
     co_return Errc::unsupported;  // of a cluster
   }

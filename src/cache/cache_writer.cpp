@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/task_scope.hpp"
 #include "cache/cache_audit.hpp"
+#include "cache/cache_compaction.hpp"
 #include "cache/entry_repair.hpp"
 #include "cache/gap_closer.hpp"
 
@@ -37,10 +38,13 @@ class CacheWriter::State {
         repair_(context_),
         gaps_(context_),
         audit_(context_, gaps_),
+        compaction_(context_),
+        compactions_(d.space.environment),
         tasks_(d.space.environment) {}
 
   Task<Result<void>> start();
   Task<void> stop();
+  void compact() { compaction_.request(); }
   Sequence stable() const { return context_.stable.record().stable; }
   Statistics statistics() const;
   std::vector<CacheRepair> recent_repairs() const { return context_.repairs.newest_first(); }
@@ -54,6 +58,7 @@ class CacheWriter::State {
   Task<Result<void>> catch_up();
   bool is_caught_up(const FeedPositions& heads) const;
   Task<void> run();
+  Task<void> end_compaction();
   bool is_over(const Error& why) const;
 
   // The circle.
@@ -75,12 +80,14 @@ class CacheWriter::State {
   EntryRepair repair_;
   GapCloser gaps_;
   CacheAudit audit_;
+  CacheCompaction compaction_;
   TimePoint last_published_{};
   TimePoint last_compared_{};
   std::uint64_t kills_published_ = 0;
   bool must_open_ = false;  // a history has changed
   bool is_starting_ = false;
   bool is_stopping_ = false;
+  TaskScope compactions_;
   TaskScope tasks_;
 };
 
@@ -136,6 +143,7 @@ Task<Result<void>> CacheWriter::State::start() {
   HG_CO_CHECK(co_await open());
   if (!is_shared()) HG_CO_CHECK(co_await catch_up());
   context_.statistics.is_in_charge = true;
+  compaction_.resume();
   tasks_.spawn(run());
   co_return Result<void>();
 }
@@ -164,7 +172,9 @@ Task<Result<void>> CacheWriter::State::catch_up() {
 
 Task<void> CacheWriter::State::stop() {
   is_stopping_ = true;
+  compaction_.interrupt();
   co_await tasks_.join();
+  co_await end_compaction();
   context_.statistics.is_in_charge = false;
   if (!context_.feed) co_return;
   // What is on its way to the feed is still taken in, so that the next start has nothing to do; in
@@ -194,8 +204,14 @@ Task<void> CacheWriter::State::run() {
     co_await env_.sleep_for(kRetry);
   }
   if (is_stopping_) co_return;
+  co_await end_compaction();
   context_.statistics.is_in_charge = false;
   context_.feed.reset();
+}
+
+Task<void> CacheWriter::State::end_compaction() {
+  compaction_.interrupt();
+  co_await compactions_.join();
 }
 
 // Another one is in charge (R14), or the database is beyond repair (D).
@@ -223,6 +239,7 @@ Task<Result<void>> CacheWriter::State::turn(Deadline read_until) {
                       HG_BUGGIFY("publish at every turn");
   const bool has_risen = context_.accounting.stable() > context_.stable.record().stable;
   if (is_due && !is_starting_ && has_risen) HG_CO_CHECK(co_await publish());
+  if (!is_starting_ && compaction_.is_due()) compactions_.spawn(compaction_.run());
   co_return done;
 }
 
@@ -372,6 +389,7 @@ CacheWriter::Statistics CacheWriter::State::statistics() const {
   all.largest_seen = context_.largest_seen;
   all.buried = context_.burial.buried();
   all.awaited = context_.pending.size();
+  all.is_compacting = compaction_.is_running();
   all.gaps = context_.accounting.gaps(std::max(context_.largest_seen, context_.accounting.stable()))
                  .size();
   return all;
@@ -385,6 +403,9 @@ Task<Result<void>> CacheWriter::start() {
 }
 Task<void> CacheWriter::stop() {
   return state_->stop();
+}
+void CacheWriter::compact() {
+  state_->compact();
 }
 Sequence CacheWriter::stable() const {
   return state_->stable();

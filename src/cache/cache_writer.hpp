@@ -20,8 +20,8 @@ namespace headgate {
 /// In a cluster it is one of several candidates: the last that was started is in charge, whoever it
 /// replaced ends (`fenced`, A6) and may be started again later. After a failover of either bucket
 /// it checks and repairs what may have been lost before it publishes again (R11-R13); readers
-/// wait meanwhile and go on by themselves.
-/// Confined to its executor. Everything passed in must outlive it.
+/// wait meanwhile and go on by themselves. Now and then it compacts what nobody needs any more
+/// (R19). Confined to its executor. Everything passed in must outlive it.
 class CacheWriter {
  public:
   struct Dependencies {
@@ -50,7 +50,11 @@ class CacheWriter {
     std::uint64_t failures = 0;    ///< repairs that failed and are tried again
     std::uint64_t given_up = 0;    ///< writes that cannot be repaired: their document is unreadable
     std::uint64_t audits = 0;      ///< after failovers, finished
-    bool is_in_charge = false;     ///< started, and not replaced
+    std::uint64_t compactions = 0;        ///< finished (R19)
+    std::uint64_t entries_dropped = 0;    ///< superseded block entries, by compaction
+    std::uint64_t documents_dropped = 0;  ///< superseded sequence documents, likewise
+    bool is_compacting = false;
+    bool is_in_charge = false;  ///< started, and not replaced
   };
 
   explicit CacheWriter(Dependencies dependencies);
@@ -66,6 +70,11 @@ class CacheWriter {
   Task<Result<void>> start();
   /// Processes what the feed shows, publishes, then ends the background work.
   Task<void> stop();
+
+  /// Compacts the cache soon, in the background, however little was written since the last time
+  /// (R19); it does so by itself when as much was written as there was. One that is not in charge
+  /// does it when it is.
+  void compact();
 
   /// The stable sequence last read or published. Never suspends, costs nothing.
   Sequence stable() const;

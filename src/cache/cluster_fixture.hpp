@@ -152,6 +152,7 @@ class ClusterNode final : public ChangeListener, public BaseRepair {
     if (!found.ok()) co_return found.status;
     co_return co_await resequence(key, found.cas, {.numbers = {entry.sequence}});
   }
+  bool may_take_access(const Grant& grant) const override { return grant.given.empty(); }
   Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key key, Cas cas) override {
     const Reply found = co_await base.get(key, space.deadline());
     if (found.status == Errc::not_found || (found.ok() && found.cas != cas))

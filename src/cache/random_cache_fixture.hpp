@@ -136,6 +136,7 @@ class Repair final : public BaseRepair {
     if (!found.ok()) co_return found.status;
     co_return co_await resequence(key, found.cas, {});
   }
+  bool may_take_access(const Grant& grant) const override { return grant.given.empty(); }
   Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key, Cas) override {
     co_return Errc::unsupported;  // of a cluster
   }

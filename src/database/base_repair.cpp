@@ -6,6 +6,7 @@
 
 #include "database/base_keys.hpp"
 #include "database/feed_record.hpp"
+#include "database/grant_codec.hpp"
 #include "database/principal_envelope.hpp"
 #include "document/envelope.hpp"
 
@@ -152,6 +153,13 @@ Task<Result<std::optional<CacheEntry>>> StoredRepair::entry_for_rebuild(Key key,
   if (!found.ok()) co_return Error{Errc::unavailable, "reading what to enter again"};
   HG_CO_TRY(CacheEntry entry, rebuilt(key, found.bytes));
   co_return std::optional<CacheEntry>(std::move(entry));
+}
+
+// A document tells for ever what it once granted and does not any more.
+bool StoredRepair::may_take_access(const Grant& grant) const {
+  const auto given = DocumentGrants::decode(grant.given);
+  if (!given || grant.given.empty()) return true;
+  return !given->past_channels.empty() || !given->past_roles.empty();
 }
 
 Task<Result<void>> StoredRepair::resequence_present(CacheEntry entry) {

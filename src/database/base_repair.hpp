@@ -22,6 +22,7 @@ class StoredRepair final : public BaseRepair {
   Task<Result<void>> finish_purge(Key key, Cas cas) override;
   Task<Result<void>> resequence_present(CacheEntry entry) override;
   Task<Result<std::optional<CacheEntry>>> entry_for_rebuild(Key key, Cas cas) override;
+  bool may_take_access(const Grant& grant) const override;
 
  private:
   struct Moved;

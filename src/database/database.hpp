@@ -71,6 +71,12 @@ class Database {
   /// happens if that is so. Calls, and reconfigure(), wait for each other.
   Task<Result<void>> hold_cache_writer(bool wanted);
 
+  /// Has the cache writer compact the channel cache, if this node has its role: see
+  /// CacheWriter::compact().
+  void compact_cache() {
+    if (cache_writer_) cache_writer_->compact();
+  }
+
   const std::string& name() const { return name_; }
   DatabaseId id() const { return context_.id; }
   std::shared_ptr<const DatabaseConfig> config() const { return context_.config; }

@@ -119,6 +119,14 @@ constexpr DatabaseFigure kDatabaseFigures[] = {
      [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().resequences; }},
     {"feed_entries_total", "Mutation feed entries that the cache writer processed", false,
      [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().entries; }},
+    {"cache_compactions_total", "Times that the channel cache was compacted", false,
+     [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().compactions; }},
+    {"compacted_entries_total", "Superseded block entries that compaction took out", false,
+     [](const Database& d, const FeedHub&) { return d.cache_writer_statistics().entries_dropped; }},
+    {"compacted_documents_total", "Superseded sequence documents that compaction dropped", false,
+     [](const Database& d, const FeedHub&) {
+       return d.cache_writer_statistics().documents_dropped;
+     }},
     {"blocks_opened_total", "Cache blocks opened", false,
      [](const Database& d, const FeedHub&) { return d.front_end_statistics().blocks_opened; }},
     {"unfinished_writes_total", "Writes whose cache work was left to the cache writer", false,

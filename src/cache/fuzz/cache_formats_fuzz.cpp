@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "cache/block.hpp"
+#include "cache/block_run.hpp"
 #include "cache/cache_entry.hpp"
 #include "cache/stable_record.hpp"
 
@@ -25,6 +26,8 @@ void check_all(std::string_view bytes) {
   if (dead) round_trip(dead, DeadRanges::decode(dead->encode()));
   const auto record = BlockRecord::decode(bytes);
   if (record) round_trip(record, BlockRecord::decode(record->encode()));
+  const auto run = BlockRun::decode(bytes);
+  if (run) round_trip(run, BlockRun::decode(run->encode()));
   const auto entries = decode_append_block(bytes, 16);
   if (entries) round_trip(entries, decode_append_block(encode_append_entries(*entries), 16));
   if (const auto block = IndexedBlock::decode(2, 64, bytes)) {

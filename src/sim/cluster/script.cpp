@@ -150,6 +150,7 @@ void for_each_setting(Settings& s, Field field) {
   field("late_turns", s.late_turns);
   field("clock_skew", s.clock_skew);
   field("buggify", s.buggify);
+  field("compact_ms", s.compact_ms);
   field("crash_at", s.crash_at);
 }
 

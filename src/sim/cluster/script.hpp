@@ -52,6 +52,7 @@ struct ScriptSettings {
   std::uint32_t late_turns = 0;
   std::uint32_t clock_skew = 0;  ///< drift and offset of nodes' clocks
   std::uint32_t buggify = 0;     ///< share of the places made use of
+  std::uint32_t compact_ms = 0;  ///< how often the cache is compacted; 0: when it is time
   std::uint32_t crash_at = 0;    ///< crashes soon after a node has come to one of some places
 
   friend bool operator==(const ScriptSettings&, const ScriptSettings&) = default;

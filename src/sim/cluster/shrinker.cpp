@@ -84,6 +84,7 @@ class Shrinker {
     try_setting([](ScriptSettings& s) { s.late_turns = 0; });
     try_setting([](ScriptSettings& s) { s.skip_superseded = 0; });
     try_setting([](ScriptSettings& s) { s.feed_faults = 0; });
+    try_setting([](ScriptSettings& s) { s.compact_ms = 0; });
     try_setting([](ScriptSettings& s) { s.crash_at = 0; });
     try_setting([](ScriptSettings& s) { s.refused = 0; });
     try_setting([](ScriptSettings& s) { s.duplicated = 0; });

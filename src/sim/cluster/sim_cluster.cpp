@@ -109,7 +109,7 @@ void SimCluster::start() {
   site_.emplace(
       SimSite{world_, base_, cache(), *entry,
               script_.settings.is_cluster ? Deployment::cluster : Deployment::single_process,
-              script_.settings.horizon});
+              script_.settings.horizon, milliseconds(script_.settings.compact_ms)});
   oracle_ = std::make_unique<Oracle>(world_, base_, cache(), entry->id, script_.settings);
   const std::uint32_t count = script_.settings.is_cluster ? script_.settings.nodes : 1;
   for (std::uint32_t n = 1; n <= count; ++n)

@@ -45,6 +45,7 @@ Task<void> SimNode::run(SimNode& node, SimProcess& process) {
   process.source = std::make_unique<DatabaseChangesSource>(*process.database);
   process.hub.start(*process.source);
   process.is_serving = true;
+  if (node.site_.compact_every.count() > 0) process.tasks.spawn(keep_compacting(node, process));
   if (node.site_.deployment == Deployment::cluster) co_await keep_cache_writer(node, process);
 }
 
@@ -62,6 +63,13 @@ Task<void> SimNode::keep_cache_writer(SimNode& node, SimProcess& process) {
       has_begun = (co_await database.start_cache_writer()).has_value();
     }
     co_await process.environment.sleep_for(kStartAgain);
+  }
+}
+
+Task<void> SimNode::keep_compacting(SimNode& node, SimProcess& process) {
+  while (process.is_serving) {
+    process.database->compact_cache();
+    co_await process.environment.sleep_for(node.site_.compact_every);
   }
 }
 

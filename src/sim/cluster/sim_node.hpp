@@ -24,6 +24,7 @@ struct SimSite {
   DatabaseEntry entry;
   Deployment deployment = Deployment::cluster;
   std::uint64_t horizon_chunk = 10'000;
+  std::chrono::milliseconds compact_every{};  ///< 0: when it is time
 };
 
 /// One incarnation of a node: the real code on simulated buckets.
@@ -69,6 +70,7 @@ class SimNode {
  private:
   static Task<void> run(SimNode& node, SimProcess& process);
   static Task<void> keep_cache_writer(SimNode& node, SimProcess& process);
+  static Task<void> keep_compacting(SimNode& node, SimProcess& process);
   static Task<void> end(SimNode& node, SimProcess& process, std::function<void()> then);
   void bury();
 

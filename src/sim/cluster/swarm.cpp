@@ -109,6 +109,7 @@ void Swarm::draw_noise() {
   s.late_turns = strength("late turns", 0.3, 20);
   s.clock_skew = strength("clock skew", 0.4, 1);
   s.buggify = chance("buggify", 0.5) ? 300 : 0;
+  s.compact_ms = strength("compaction", 0.7, 400);
   s.crash_at = strength("crash at", 0.3, 300);
   if (!s.is_cluster) return;  // between a process and its own store there is no network
   s.delay_us = 50 + strength("delay", 0.7, 4'000);
