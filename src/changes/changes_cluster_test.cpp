@@ -184,6 +184,16 @@ TEST_F(ChangesClusterTest, TheNumberOfARefusedWriteHoldsNobodyUp) {
   const auto answer =
       env_.run(b_->database.writer().write_one(Principal::admin(), std::move(again)));
   EXPECT_EQ(answer.error().code, Errc::conflict);
+  // Nor does it fill the store: the next ones draw none.
+  EXPECT_EQ(b_->database.writer().statistics().released, 1u);
+  const Sequence highest = b_->database.highest();
+  for (int i = 0; i < 10; ++i) {
+    WriteItem refused;
+    refused.id = DocId("doc");
+    refused.document = parse_document("{}").value();
+    EXPECT_FALSE(env_.run(b_->database.writer().write_one(Principal::admin(), std::move(refused))));
+  }
+  EXPECT_EQ(b_->database.highest(), highest);
   put(*a_, "other", "news");
   settle(milliseconds(900));
   EXPECT_EQ(a_->database.stable(), a_->database.highest());

@@ -70,6 +70,7 @@ class DocumentWriter {
     std::uint64_t rejected = 0;     ///< by the sync function
     std::uint64_t unknown = 0;      ///< items whose outcome stayed unknown
     std::uint64_t unfinished = 0;   ///< stored, cache work left to the cache writer
+    std::uint64_t released = 0;     ///< numbers that were drawn in vain
     /// Runs of the sync function, one for a round of a bulk, waiting for a worker included.
     DurationHistogram sync_function;
   };

@@ -18,6 +18,8 @@ constexpr std::size_t kRoundBytes = 8u << 20;
 /// Items looked at in search of those, when many are of one document.
 constexpr std::size_t kRoundSearch = 4 * kRoundItems;
 constexpr int kMaxAttempts = 100;
+// So many writes are stored for each number drawn in vain, or no more is drawn ahead.
+constexpr std::uint64_t kWritesPerReleased = 16;
 
 std::size_t bytes_of(const WriteItem& item) {
   std::size_t bytes = item.document.body.size();
@@ -119,9 +121,11 @@ Task<void> WriteBatch::load(Round& round) {
 }
 
 // Drawing costs a cluster a round trip, which many items share and a lone one saves. A number that
-// was drawn for nothing has to be released: of many items many may be refused.
+// was drawn in vain has to be released, which leaves a key for ever: who is refused again and again
+// must not fill the store.
 bool WriteBatch::draws_ahead(const Round& round) const {
   if (!context_.space.is_shared() || round.size() != 1) return false;
+  if (statistics_.released * kWritesPerReleased > statistics_.writes) return false;
   return !round.front()->held && !round.front()->item.is_resync;
 }
 

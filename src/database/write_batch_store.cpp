@@ -415,6 +415,7 @@ Task<void> WriteBatch::drop_unused_parts(Round& round) {
 }
 
 Task<void> WriteBatch::release_unused() {
+  statistics_.released += unused_.size();
   std::sort(unused_.begin(), unused_.end());
   for (std::size_t first = 0; first < unused_.size();) {
     std::size_t last = first;
