@@ -81,9 +81,9 @@ void FeedPasses::follow_epochs(const PassStart& start) {
   if (start.record->epoch == epoch_ || !HG_RULE("R17")) return;
   const Epoch before = std::exchange(epoch_, start.record->epoch);
   const Epochs& epochs = start.record->epochs;
-  const SequenceId at = position_.id();
   const bool has_just_come = before == Epoch() && !options_.is_since_now;
-  const bool is_void = epochs.is_void(has_just_come ? options_.since : at);
+  const SequenceId at = has_just_come ? options_.since : position_.id();
+  const bool is_void = epochs.is_void(at);
   const SequenceId from = is_void ? SequenceId() : epochs.undated(epochs.resume(at));
   if (from != at) {
     HG_PROBE("B2 token continues from the floor");

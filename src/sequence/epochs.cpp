@@ -60,8 +60,14 @@ bool Epochs::is_void(const SequenceId& since) const {
   return floor_after(std::max({since.low, since.trigger, since.sequence})) == kStartAgain;
 }
 
+// The place of a backfill holds for the channels that a pass of then knew to be granted.
 SequenceId Epochs::resume(const SequenceId& since) const {
-  if (since.is_in_backfill()) return since;
+  if (since.is_in_backfill()) {
+    if (of(std::max(since.low, since.trigger)) == last()) return since;
+    const bool was_early = since.low != Sequence() && since.low < since.trigger;
+    const Sequence all_to = was_early ? since.low : since.trigger.previous();
+    return resume(SequenceId{Sequence(), Sequence(), all_to});
+  }
   const Sequence floor = floor_after(since.sequence);
   return floor < since.safe() ? of_last(floor, since) : since;
 }

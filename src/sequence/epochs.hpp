@@ -44,8 +44,8 @@ class Epochs {
   Sequence resume(Sequence since) const;
   /// The same for a token, whose largest number tells its epoch. One that has to go back is said to
   /// have seen all up to the last epoch's beginning: what is read between the two is superseded by
-  /// what was lost and announced anew beyond (R17b). One that names a backfill was printed when
-  /// stable had passed the grant, and stays as it is.
+  /// what was lost and announced anew beyond (R17b). A backfill under way begins anew: what was
+  /// granted at its number may have been lost since, and be there without it (B5).
   /// REQUIRES: not is_void().
   SequenceId resume(const SequenceId& since) const;
   /// A token to be printed in the last epoch: if its numbers would be taken for those of an older

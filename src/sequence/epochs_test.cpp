@@ -36,8 +36,19 @@ TEST(Epochs, ATokensLowPartDecides) {
   EXPECT_EQ(resumed("180::230"), "180::230");  // printed in the last epoch
   EXPECT_EQ(resumed("220::230"), "220::230");
   EXPECT_EQ(resumed("180"), "150::201");
-  EXPECT_EQ(resumed("90:5"), "90:5");
-  EXPECT_EQ(resumed("40:90:5"), "40:90:5");
+}
+
+// Channels of one number may be granted in one epoch, and not in the other.
+TEST(Epochs, ABackfillOfAnOlderEpochBeginsAnew) {
+  const Epochs epochs = two_failovers();
+  const auto resumed = [&](const char* text) {
+    return epochs.resume(SequenceId::parse(text).value()).print();
+  };
+  EXPECT_EQ(resumed("40:5"), "39");
+  EXPECT_EQ(resumed("90:5"), "60::201");
+  EXPECT_EQ(resumed("40:90:5"), "40");  // stable had not come to the grant
+  EXPECT_EQ(resumed("201:90:5"), "201:90:5");
+  EXPECT_EQ(resumed("230:5"), "230:5");
 }
 
 // Numbers that survived are printed long after their epoch is over.
