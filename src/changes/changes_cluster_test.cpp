@@ -327,6 +327,37 @@ TEST_F(ChangesClusterTest, ABackfillOfAnOlderEpochBeginsAnew) {
   EXPECT_EQ(seen, all);
 }
 
+// B5: a user's record that a failover takes back, and of which the cache knows nothing, gives back
+// what it had taken away: who read without it must not have passed over that.
+TEST_F(ChangesClusterTest, ALossThatIsLostHidesNothing) {
+  UserUpdate update;
+  update.admin_channels = {"news"};
+  ASSERT_TRUE(env_.run(a_->database.principals().put_user("ann", update)));
+  settle();
+  const std::string token = follow(*a_, FeedKind::normal, "0").last_seq;
+  const std::string rev = put(*a_, "doc", "news");
+  settle();
+  a_->base.hold_feeds();
+  a_->cache.inject({.matches = writes_of_kind(KeyKind::block), .times = 1'000});
+  update.admin_channels = {"sport"};
+  (void)env_.run(a_->database.principals().put_user("ann", update));
+  const auto page = [&](const std::string& since) -> const Follower& {
+    const auto ann = env_.run(b_->database.principals().load("ann"));
+    return follow(*b_, FeedKind::normal, since, ann.value());
+  };
+  const Follower& without = page(token);
+  settle();
+  ASSERT_TRUE(without.has_ended);
+  EXPECT_THAT(ids(without), IsEmpty());
+  const auto partition =
+      base_store_.partition_of(principal_key(entry_.id, PrincipalName::user("ann")));
+  base_store_.fail_over(partition, base_store_.operation_count(partition) - 1);
+  a_->cache.clear();
+  a_->base.release();
+  settle();
+  EXPECT_THAT(ids(page(without.last_seq)), ElementsAre("doc " + rev));
+}
+
 // R18, B4: the checkpoint of a client whose pushed writes may be lost is absent, so it pushes
 // again. The first one of an epoch may be of a session that pushed before, and so may all that
 // this session writes.

@@ -83,7 +83,7 @@ TEST(ChannelPlan, GrantsAreBackfilledDeferredOrOld) {
                                           {channel("first"), Sequence(1)},
                                           {channel("new"), Sequence(15)},
                                           {channel("old"), Sequence(10)}};
-  const ChannelPlan plan = plan_channels(channels, at("10"), Sequence(20));
+  const ChannelPlan plan = plan_channels(channels, at("10"), Sequence(20), Sequence());
   EXPECT_TRUE(plan.is_deferred());
   ASSERT_EQ(plan.reads.size(), 3u);
   EXPECT_EQ(plan.reads[0].since, Sequence(10));
@@ -93,7 +93,7 @@ TEST(ChannelPlan, GrantsAreBackfilledDeferredOrOld) {
   EXPECT_EQ(plan.reads[2].backfill, Sequence(0));
   EXPECT_FALSE(plan.is_visible(channel("deferred")));
 
-  const ChannelPlan resumed = plan_channels(channels, at("15:4"), Sequence(20));
+  const ChannelPlan resumed = plan_channels(channels, at("15:4"), Sequence(20), Sequence());
   EXPECT_EQ(resumed.reads[1].since, Sequence(4));
   EXPECT_EQ(resumed.reads[0].since, Sequence(14));
 }
@@ -101,9 +101,9 @@ TEST(ChannelPlan, GrantsAreBackfilledDeferredOrOld) {
 TEST(ChannelPlan, StarNeedsNoOtherChannel) {
   const std::vector<FeedChannel> channels{{ChannelId::star(), Sequence(5)},
                                           {ChannelId::of_documents("a"), Sequence(1)}};
-  EXPECT_EQ(plan_channels(channels, at("7"), Sequence(9)).reads.size(), 1u);
+  EXPECT_EQ(plan_channels(channels, at("7"), Sequence(9), Sequence()).reads.size(), 1u);
   // Before its backfill is done, channels held earlier are read for themselves.
-  EXPECT_EQ(plan_channels(channels, at("3"), Sequence(9)).reads.size(), 2u);
+  EXPECT_EQ(plan_channels(channels, at("3"), Sequence(9), Sequence()).reads.size(), 2u);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/buggify.hpp"
+
 namespace headgate {
 namespace {
 
@@ -72,15 +74,10 @@ std::vector<FeedChannel> lost_channels(const Principal& reader,
 }
 
 void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
-                      const ChangesPosition& position, Sequence stable) {
-  if (position.safe() == Sequence()) return;
+                      const ChangesPosition& position) {
+  if (position.safe() == Sequence() || plan.is_held) return;
   for (const auto& [channel, lost_at, had_until] : lost) {
     if (lost_at <= position.safe()) continue;
-    if (lost_at > stable) {
-      plan.defer(lost_at);
-      plan.is_held = true;
-      continue;
-    }
     const bool is_under_way = position.trigger() == lost_at;
     plan.reads.push_back({.channel = channel,
                           .since = is_under_way ? position.backfilled() : Sequence(),
@@ -88,13 +85,13 @@ void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
                           .told_to = told_to(position, is_under_way),
                           .is_revocation = true});
   }
-  if (plan.is_held)
-    std::erase_if(plan.reads, [](const auto& read) { return read.backfill != Sequence(); });
 }
 
 ChannelPlan plan_channels(const std::vector<FeedChannel>& channels, const ChangesPosition& position,
-                          Sequence stable) {
+                          Sequence stable, Sequence narrowed_at) {
   ChannelPlan plan;
+  plan.is_held = narrowed_at > stable && HG_RULE("R17 rights");
+  if (plan.is_held) plan.defer(narrowed_at);
   for (const auto& [channel, granted_at, had_until] : channels) {
     if (granted_at > stable) {
       plan.defer(granted_at);
@@ -117,6 +114,8 @@ ChannelPlan plan_channels(const std::vector<FeedChannel>& channels, const Change
                                  [](const auto& r) { return r.channel == ChannelId::star(); });
   plan.sees_all = star != plan.reads.end();
   if (plan.sees_all && star->backfill == Sequence()) plan.reads = {ChannelPlan::Read(*star)};
+  if (plan.is_held)
+    std::erase_if(plan.reads, [](const auto& read) { return read.backfill != Sequence(); });
   return plan;
 }
 

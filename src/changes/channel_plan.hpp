@@ -49,8 +49,9 @@ struct ChannelPlan {
   bool sees_all = false;  ///< "*" is one of them
   /// A grant lies above stable: its channel waits until stable has come here. 0: none does.
   Sequence deferred_to;
-  /// A loss lies above stable. The channel is not read any more, and what left it before the loss
-  /// is told with the loss: until then the position stays where it is.
+  /// The reader's rights were narrowed above stable. What it may no longer read is not read any
+  /// more; as long as a failover may undo that (B5), the position stays where it is. Besides, what
+  /// left a lost channel before the loss is told with the loss.
   bool is_held = false;
 
   bool is_deferred() const { return deferred_to != Sequence(); }
@@ -66,14 +67,16 @@ struct ChannelPlan {
 std::vector<FeedChannel> lost_channels(const Principal& reader,
                                        const std::optional<std::vector<std::string>>& names);
 
-/// Adds what a pass with the plan's stable sequence has to read of lost channels. A client that
-/// begins has nothing that could be revoked. Not for who sees "*" on this pass. While the position
-/// is held there are no backfills.
+/// Adds what a pass has to read of lost channels. A client that
+/// begins has nothing that could be revoked. Not for who sees "*" on this pass, nor while the
+/// position is held: then no loss lies above stable.
 void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
-                      const ChangesPosition& position, Sequence stable);
+                      const ChangesPosition& position);
 
-/// Plans a pass of a feed that stands at `position`, with the pass's stable sequence.
+/// Plans a pass of a feed that stands at `position`, with the pass's stable sequence, for a reader
+/// whose rights were last narrowed at `narrowed_at`. While the position is held there are no
+/// backfills.
 ChannelPlan plan_channels(const std::vector<FeedChannel>& channels, const ChangesPosition& position,
-                          Sequence stable);
+                          Sequence stable, Sequence narrowed_at);
 
 }  // namespace headgate

@@ -123,11 +123,10 @@ Task<Result<FeedPasses::Selection>> FeedPasses::choose(std::size_t rows_max) {
   has_begun_ = true;
   follow_epochs(start);
   position_.begin_pass(start.stable);
-  ChannelPlan plan = plan_channels(channels_, position_, start.stable);
+  ChannelPlan plan = plan_channels(channels_, position_, start.stable, reader_->narrowed_at);
   // As long as "*" waits, what it takes the place of is lost.
   const auto all_since = reader_->access.granted_at(kStarChannel);
-  if (!all_since || *all_since > start.stable)
-    plan_revocations(plan, lost_, position_, start.stable);
+  if (!all_since || *all_since > start.stable) plan_revocations(plan, lost_, position_);
   HG_CO_TRY(const auto pages, co_await read_pages(start, plan));
   // R15, B1: stable was read before anything else of the pass.
   if (!HG_RULE("B1")) {

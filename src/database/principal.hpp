@@ -25,6 +25,9 @@ struct Principal {
   /// When it could read which channel, as far as is known, oldest first; the present time of a
   /// channel has no end. Empty for an admin.
   GrantHistory access_history;
+  /// The newest write that may have taken something from it: of its own record, or that ended a
+  /// time. Until stable has come there a failover may undo that, and nobody would know of it (B5).
+  Sequence narrowed_at;
   std::set<std::string> roles;  ///< names of the existing roles it has, without "role:"
   /// Of the user's own record: the place of its pseudo entry `_user/NAME`; 0: it has none.
   Sequence sequence;

@@ -31,6 +31,14 @@ std::vector<GrantSpan> lives_of(const RoleRecord& role, bool is_live) {
   return lives;
 }
 
+Sequence last_end(const GrantHistory& history) {
+  Sequence last;
+  for (const auto& [name, spans] : history)
+    for (const GrantSpan& span : spans)
+      if (span.end != kUnended) last = std::max(last, span.end);
+  return last;
+}
+
 /// The newest entry of each document that was met in one hidden channel.
 class HiddenChannel {
  public:
@@ -188,6 +196,7 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   merge_grants(channels.present, own.channels);
   add_history(channels.past, own.past_channels);
   principal->access_history = access_history(channels, held, roles.timelines);
+  principal->narrowed_at = std::max(principal->sequence, last_end(principal->access_history));
   principal->sync_user = sync_user_of(*principal);
   built.principal = std::move(principal);
   co_return built;
