@@ -49,6 +49,9 @@ DurabilityOffer offer_of(const NodeBuckets& buckets) {
       "disk needs a Redis that proves appendonly yes and appendfsync always (and lets CONFIG GET "
       "be asked), replicated needs replicas = 1 or more in the table base of the configuration "
       "file";
+  offer.is_kept_now = [&buckets](Durability durability) {
+    return buckets.durabilities().contains(durability);
+  };
   return offer;
 }
 

@@ -151,11 +151,27 @@ test('nothing is promised that the store cannot keep', () =>
     expectError(await put('eternal'), 400);
   }));
 
-test('disk is promised where every write is synced', () =>
-  withNode((address) => bucketToml('base', [address]), async (server) => {
+test('disk is promised where every write is synced, and while it is', () =>
+  withNode((address) => bucketToml('base', [address]), async (server, redis) => {
     await server.createDatabase('db', { durability: 'disk' });
-    expectStatus(await server.admin('PUT', '/db/a', {},
-      { headers: { 'X-Headgate-Durability': 'disk' } }), 201);
+    const put = (id, durability) => server.admin('PUT', `/db/${id}`, {},
+      durability ? { headers: { 'X-Headgate-Durability': durability } } : {});
+    expectStatus(await put('a', 'disk'), 201);
+
+    redis.ask('CONFIG', 'SET', 'appendfsync', 'everysec');
+    let count = 0;
+    const refused = await waitFor('the promise is refused', async () => {
+      count += 1;
+      const answer = await put(`b${count}`);
+      return answer.status !== 201 && answer;
+    });
+    expectError(refused, 503);
+    assert.match(refused.text, /does not keep durability \\"disk\\" now/);
+    expectError(await put('c', 'disk'), 503);
+    expectStatus(await put('c', 'memory'), 201);
+
+    redis.ask('CONFIG', 'SET', 'appendfsync', 'always');
+    await waitFor('it is promised again', async () => (await put('d', 'disk')).status === 201);
   }, [['--appendonly', 'yes', '--appendfsync', 'always']]));
 
 test('a node with another cache bucket is refused', () =>
