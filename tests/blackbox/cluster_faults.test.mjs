@@ -267,6 +267,21 @@ async function expectChannels(server, expectedDocuments) {
   }
 }
 
+/** I1, I5, once what the last faults left behind is repaired; tells how long that took, and why. */
+async function untilShown(server, context) {
+  const begun = Date.now();
+  const reasons = [];
+  await waitFor('a node shows every document in its channels (I1, I5)', async () => {
+    await expectChannels(server, await allDocuments(server)).catch((error) => {
+      reasons.push(`${Date.now() - begun} ms: ${error.message.split('\n')[0]}`);
+      throw error;
+    });
+    return true;
+  }, kHealMs);
+  context.diagnostic(`whole again at ${server.adminUrl} after ${Date.now() - begun} ms`
+    + ` ${reasons.slice(-3).join('; ')}`);
+}
+
 async function allDocuments(server) {
   const answer = await server.admin('GET', '/db/_all_docs?include_docs=true');
   assert.equal(answer.status, 200, answer.text);
@@ -336,15 +351,8 @@ test('nodes and Redis masters fail under writers and followers', async (context)
     await redis.untilWhole();
     await nodes.untilAllSeen(kHealMs);
 
-    const begun = Date.now();
-    for (const server of nodes.servers) {
-      await waitFor('every node shows every document in its channels (I1, I5)', async () => {
-        await expectChannels(server, await allDocuments(server));
-        return true;
-      }, kHealMs);
-    }
     context.diagnostic(`faults: ${JSON.stringify(nemesis.counts)}, real losses: ${nemesis.losses}`);
-    context.diagnostic(`whole again ${Date.now() - begun} ms after the last fault`);
+    for (const server of nodes.servers) await untilShown(server, context);
     const red = await currentRevisions(nodes.servers[0], 'db', ({ channels }) =>
       channels.some((name) => name === 'red' || name === 'green'));
     for (const follower of followers) {
