@@ -182,6 +182,24 @@ test('a node with another cache bucket is refused', () =>
     assert.match(text, /uses this base bucket with another cache bucket/);
   }));
 
+test('a cache bucket elsewhere is another one, though it is called the same', () =>
+  withNode((base, cache) => bucketToml('base', [base]) + bucketToml('cache', [cache]),
+    async (server, base, cache, elsewhere) => {
+      const tables = (at) => bucketToml('base', [base.address]) + bucketToml('cache', [at.address]);
+      const { code, text } = await refusal(tables(elsewhere));
+      assert.equal(code, 1, text);
+      assert.match(text, /uses this base bucket with another cache bucket/);
+      await useIt(server);
+      // The same one is, also where it has just forgotten what it was known by.
+      cache.ask('FLUSHALL');
+      await withDirectory(async (directory) => {
+        const file = path.join(directory, 'headgate.toml');
+        writeFileSync(file, tables(cache));
+        const second = await Server.start({ args: ['--config', file] });
+        await second.close();
+      });
+    }, [[], [], []]));
+
 test('a node does what its roles say', () =>
   withNode((address) => `${bucketToml('base', [address])}[node]\nroles = ["cache_writer"]\n`,
     async (server) => {
