@@ -6,57 +6,19 @@
 //   node bench/scale/measure.mjs [--documents 20000] [--rounds 3] > bench/scale/costs.json
 //
 // Of several rounds the cheapest counts: the others were disturbed.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Metrics, untilStable } from '../../tests/blackbox/metrics.mjs';
 import { bucketToml, freePorts, RedisProcess } from '../../tests/blackbox/redis.mjs';
 import { Server, waitFor } from '../../tests/clients/server.mjs';
-
-function option(name, otherwise) {
-  const at = process.argv.indexOf(name);
-  return at < 0 ? otherwise : Number(process.argv[at + 1]);
-}
+import { option, used, writeAll } from './load.mjs';
 
 const documents = option('--documents', 20_000);
 const rounds = option('--rounds', 3);
-const writers = 64;
-const ticksPerSecond = 100;
 
-/** Processor time of a process so far, in microseconds. */
-function used(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * (1e6 / ticksPerSecond);
-}
-
-// Fetch would cost the client so much that the server had time between two writes.
-http.globalAgent.keepAlive = true;
-
-function put(url, body) {
-  return new Promise((resolve, reject) => {
-    const request = http.request(url, { method: 'PUT',
-      headers: { 'Content-Type': 'application/json' } }, (response) => {
-      response.resume();
-      response.on('end', () => (response.statusCode === 201 ? resolve()
-        : reject(new Error(`PUT: ${response.statusCode}`))));
-    });
-    request.on('error', reject);
-    request.end(JSON.stringify(body));
-  });
-}
-
-async function writeAll(server, { database, channels, pool }, count, prefix) {
-  let next = 0;
-  const filler = 'x'.repeat(450);
-  await Promise.all(Array.from({ length: writers }, async () => {
-    while (next < count) {
-      const number = next;
-      next += 1;
-      const names = Array.from({ length: channels }, (_, index) => `c${(number * channels + index) % pool}`);
-      await put(`${server.adminUrl}/${database}/${prefix}${number}`, { channels: names, filler });
-    }
-  }));
+function writeDocuments(server, load, count, prefix) {
+  return writeAll([server], load, { writers: 64, prefix, isWanted: (begun) => begun < count });
 }
 
 /** Processor time per document that `work` costs the processes of `pids`. */
@@ -76,7 +38,7 @@ async function measure(front, writer, redis, { cacheWrites, channels, pool }, ro
   const load = { database, channels, pool };
   await front.createDatabase(database,
     { durability: 'memory', cache_writes: cacheWrites, star_channel: false });
-  await writeAll(front, load, 500, 'warm');
+  await writeDocuments(front, load, 500, 'warm');
   await waitFor('the cache writer leads', async () => {
     await writer.admin('GET', `/${database}/_config`);
     return (await writer.admin('GET', '/_cluster')).json.databases
@@ -86,7 +48,7 @@ async function measure(front, writer, redis, { cacheWrites, channels, pool }, ro
 
   writer.child.kill('SIGSTOP');
   const writing = await costOf({ front_end: front.child.pid, redis: redis.child.pid }, () =>
-    writeAll(front, load, documents, 'd'));
+    writeDocuments(front, load, documents, 'd'));
   const following = await costOf({ cache_writer: writer.child.pid, redis: redis.child.pid },
     async () => {
       writer.child.kill('SIGCONT');

@@ -51,6 +51,8 @@ struct DurabilityOffer {
   std::set<Durability> offered = {Durability::memory, Durability::disk, Durability::replicated};
   Durability standard = Durability::disk;  ///< of databases whose configuration names none
   std::string why_not = {};                ///< for people: what keeps the others from being offered
+  /// Whether what is offered is kept now, too; empty: always.
+  std::function<bool(Durability)> is_kept_now = {};
 };
 
 /// What all requests of one front end share. Must outlive its handlers.

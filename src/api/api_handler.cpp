@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/api_handler.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "api/actions.hpp"
@@ -57,16 +59,28 @@ RequestKind kind_of(const Resource& resource, const Resource::Method& method) {
   return RequestKind::read;
 }
 
-/// A node without the role is no place for it: a load balancer sent the request here by mistake.
-Result<void> check_role(const ApiServices& services, ApiAction action) {
+bool is_write(ApiAction action) {
   const ApiAction writes[] = {put_document,      post_document, delete_document, put_attachment,
                               delete_attachment, bulk_docs,     post_purge};
-  const bool is_write = std::ranges::find(writes, action) != std::end(writes);
-  if (is_write && !services.takes_writes)
+  return std::ranges::find(writes, action) != std::end(writes);
+}
+
+/// A node without the role is no place for it: a load balancer sent the request here by mistake.
+Result<void> check_role(const ApiServices& services, ApiAction action) {
+  if (is_write(action) && !services.takes_writes)
     return Error{Errc::unavailable, "this node takes no writes (node.roles)"};
   if (action == changes && !services.serves_feeds)
     return Error{Errc::unavailable, "this node serves no feeds (node.roles)"};
   return {};
+}
+
+/// The settings of a store may change while it works: what was offered is refused from then on.
+Result<void> check_promise(ApiCall& call) {
+  const auto& is_kept_now = call.services().durability.is_kept_now;
+  const Durability wanted = call.durability.value_or(call.database().config()->durability);
+  if (!is_kept_now || is_kept_now(wanted)) return {};
+  return Error{Errc::unavailable,
+               fmt::format("the store does not keep durability \"{}\" now", to_string(wanted))};
 }
 
 }  // namespace
@@ -151,6 +165,7 @@ Task<Result<void>> ApiHandler::run(ApiCall& call, const Resource& resource,
   }
   HG_CO_CHECK(check_role(services_, method.action));
   HG_CO_TRY(call.durability, requested_durability(call.request(), services_.durability));
+  if (is_write(method.action)) HG_CO_CHECK(check_promise(call));
   co_return co_await method.action(call);
 }
 

@@ -29,8 +29,9 @@ void ManualEnvironment::post_from_thread(std::function<void()> turn) {
 }
 
 void ManualEnvironment::run_on_worker(std::function<void()> work, std::function<void()> done) {
-  turns_.emplace_back([work = std::move(work), done = std::move(done)] {
+  turns_.emplace_back([this, work = std::move(work), done = std::move(done)] {
     work();
+    now_ += time_of_workers_;
     done();
   });
 }

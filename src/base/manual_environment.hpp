@@ -14,7 +14,8 @@ namespace headgate {
 
 /// An Environment for unit tests: the test drives the turns. Time stands still except where the
 /// test moves it, or where run() finds nothing else to do and jumps to the next timer. Workers run
-/// inline, in a later turn. post_from_thread is safe from any thread.
+/// inline, in a later turn, and take no time, or what the test says. post_from_thread is safe from
+/// any thread.
 class ManualEnvironment final : public Environment {
  public:
   TimePoint now() const override { return now_; }
@@ -36,6 +37,7 @@ class ManualEnvironment final : public Environment {
   /// moving it.
   void hold_time() { ++time_holders_; }
   void release_time() { --time_holders_; }
+  void set_time_of_workers(std::chrono::nanoseconds time) { time_of_workers_ = time; }
 
  private:
   bool step();
@@ -48,6 +50,7 @@ class ManualEnvironment final : public Environment {
 
   TimePoint now_{std::chrono::seconds(1'000)};
   int time_holders_ = 0;
+  std::chrono::nanoseconds time_of_workers_{};
   std::uint64_t random_state_ = 0x9e3779b97f4a7c15;
   std::deque<std::function<void()>> turns_;
   std::mutex mutex_;

@@ -202,6 +202,29 @@ TEST_F(ChangesClusterTest, TheNumberOfARefusedWriteHoldsNobodyUp) {
   EXPECT_EQ(a_->database.cache_writer_statistics().gaps_closed, 0u);
 }
 
+// Nor does a slow sync function: its writes draw their numbers afterwards.
+TEST_F(ChangesClusterTest, ANumberIsDrawnAheadOnlyWhereTheSyncFunctionIsQuick) {
+  DatabaseConfig config = *b_->database.config();
+  config.sync = "function (doc) { channel(doc.channels); }";
+  ASSERT_TRUE(env_.run(b_->database.reconfigure(config)));
+  const auto refused = [this] {
+    WriteItem item;
+    item.id = DocId("doc");
+    item.document = parse_document("{}").value();
+    EXPECT_FALSE(env_.run(b_->database.writer().write_one(Principal::admin(), std::move(item))));
+    return b_->database.writer().statistics().released;
+  };
+  put(*b_, "doc", "news");
+  for (int i = 0; i < 40; ++i) put(*b_, "quick" + std::to_string(i), "news");
+  EXPECT_EQ(refused(), 1u);
+  env_.set_time_of_workers(milliseconds(50));
+  for (int i = 0; i < 2; ++i) put(*b_, "slow" + std::to_string(i), "news");
+  EXPECT_EQ(refused(), 1u) << "drawn ahead of a slow function";
+  env_.set_time_of_workers(milliseconds(0));
+  for (int i = 0; i < 20; ++i) put(*b_, "again" + std::to_string(i), "news");
+  EXPECT_EQ(refused(), 2u);
+}
+
 TEST_F(StarlessClusterTest, AFeedOfOneNodeSeesTheWritesOfAnother) {
   // a_ has the cache writer, and hears of each advance of stable before it polls.
   for (const auto& [reads, writes] : {std::pair(b_.get(), a_.get()), {a_.get(), b_.get()}}) {

@@ -73,6 +73,7 @@ class DocumentWriter {
     std::uint64_t released = 0;     ///< numbers that were drawn in vain
     /// Runs of the sync function, one for a round of a bulk, waiting for a worker included.
     DurationHistogram sync_function;
+    std::chrono::nanoseconds sync_function_lately{};  ///< of one run; later ones weigh more
   };
 
   explicit DocumentWriter(DatabaseContext& context) : context_(context) {}

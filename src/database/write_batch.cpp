@@ -20,6 +20,9 @@ constexpr std::size_t kRoundSearch = 4 * kRoundItems;
 constexpr int kMaxAttempts = 100;
 // So many writes are stored for each number drawn in vain, or no more is drawn ahead.
 constexpr std::uint64_t kWritesPerReleased = 16;
+// What a sync function may take where a number is drawn before it runs: stable waits for it.
+constexpr std::chrono::milliseconds kQuickSyncFunction{5};
+constexpr int kRunsLately = 4;
 
 std::size_t bytes_of(const WriteItem& item) {
   std::size_t bytes = item.document.body.size();
@@ -122,9 +125,10 @@ Task<void> WriteBatch::load(Round& round) {
 
 // Drawing costs a cluster a round trip, which many items share and a lone one saves. A number that
 // was drawn in vain has to be released, which leaves a key for ever: who is refused again and again
-// must not fill the store.
+// must not fill the store. And until it is used stable waits for it, on all nodes.
 bool WriteBatch::draws_ahead(const Round& round) const {
   if (!context_.space.is_shared() || round.size() != 1) return false;
+  if (statistics_.sync_function_lately > kQuickSyncFunction) return false;
   if (statistics_.released * kWritesPerReleased > statistics_.writes) return false;
   return !round.front()->held && !round.front()->item.is_resync;
 }
@@ -307,13 +311,18 @@ void WriteBatch::leave_out_unchanged(Round& round) {
 }
 
 Task<std::vector<Result<SyncOutput>>> WriteBatch::judge(std::vector<SyncInput> inputs) {
+  if (inputs.empty()) co_return std::vector<Result<SyncOutput>>();
   if (sync_function_->runs_inline()) co_return run_all(*sync_function_, inputs);
   const TimePoint begin = context_.environment.now();
+  const auto count = static_cast<std::chrono::nanoseconds::rep>(inputs.size());
   auto outputs = co_await context_.environment.run_blocking(
       [function = sync_function_, inputs = std::move(inputs)] {
         return run_all(*function, inputs);
       });
-  statistics_.sync_function.add(context_.environment.now() - begin);
+  const auto took = context_.environment.now() - begin;
+  statistics_.sync_function.add(took);
+  statistics_.sync_function_lately +=
+      (took / count - statistics_.sync_function_lately) / kRunsLately;
   co_return outputs;
 }
 

@@ -26,12 +26,16 @@ constexpr std::chrono::seconds kKeepForOther{3};
 constexpr std::chrono::milliseconds kHandOverAtMost{2'500};
 constexpr std::chrono::milliseconds kHandOverLook{20};
 constexpr std::chrono::seconds kSendPatience{1};
+constexpr int kStrangerLooks = 6;
 
 }  // namespace
 
-ClusterMember::ClusterMember(Environment& environment, Bucket& base, NodeRecord own)
+ClusterMember::ClusterMember(Environment& environment, Bucket& base, Bucket* cache, NodeRecord own)
     : environment_(environment),
       registry_(environment, base, std::move(own)),
+      cache_name_(registry_.own().cache),
+      cache_identity_(cache != nullptr ? std::make_optional<CacheIdentity>(environment, *cache)
+                                       : std::nullopt),
       stopping_(environment),
       tasks_(environment) {}
 
@@ -43,24 +47,37 @@ void ClusterMember::carry_wake_ups(RedisBucket& bucket, bool sends) {
 }
 
 Task<Result<void>> ClusterMember::join() {
+  HG_CO_CHECK(co_await name_cache());
   HG_CO_CHECK(co_await registry_.beat());
-  // One that is dead is known by its silence.
-  while (registry_.may_have_stranger()) {
-    if (const auto stranger = registry_.stranger()) {
+  // One that is dead is known by its silence; one that is at work knows soon what an emptied cache
+  // bucket is known by now.
+  for (int looks = 1; registry_.may_have_stranger(); ++looks) {
+    const auto stranger = registry_.stranger();
+    if (stranger && looks >= kStrangerLooks) {
       co_await registry_.remove();
       co_return Error{Errc::exists, fmt::format("node {} at {} uses this base bucket with another "
                                                 "cache bucket: all nodes need the same two",
                                                 stranger->name, stranger->public_url)};
     }
     co_await environment_.sleep_for(NodeRegistry::kBeat);
+    HG_CO_CHECK(co_await name_cache());
     HG_CO_CHECK(co_await registry_.beat());
   }
+  co_return Result<void>();
+}
+
+// Two cache buckets may be called the same.
+Task<Result<void>> ClusterMember::name_cache() {
+  if (!cache_identity_) co_return Result<void>();
+  HG_CO_TRY(const std::string identity, co_await cache_identity_->find());
+  registry_.own().cache = fmt::format("{} {}", cache_name_, identity);
   co_return Result<void>();
 }
 
 void ClusterMember::start(DatabaseDirectory& directory) {
   directory_ = &directory;
   tasks_.spawn(keep_beating());
+  if (cache_identity_) tasks_.spawn(keep_naming_cache());
   tasks_.spawn(keep_following());
 }
 
@@ -79,6 +96,14 @@ Task<void> ClusterMember::keep_beating() {
       log(LogLevel::warning, "cluster.not_seen_by_others", {{"why", beaten.error().context}});
     was_fresh = registry_.is_fresh();
     assign_roles();
+    co_await pause(NodeRegistry::kBeat);
+  }
+}
+
+// Apart from the beats, which must not wait for a cache bucket that does not answer.
+Task<void> ClusterMember::keep_naming_cache() {
+  while (!is_stopping_) {
+    static_cast<void>(co_await name_cache());
     co_await pause(NodeRegistry::kBeat);
   }
 }

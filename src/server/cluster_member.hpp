@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "api/database_directory.hpp"
@@ -11,6 +12,7 @@
 #include "bucket/redis/redis_bucket.hpp"
 #include "bucket/redis/redis_messages.hpp"
 #include "changes/wake_up_relay.hpp"
+#include "database/cache_identity.hpp"
 #include "database/node_registry.hpp"
 
 namespace headgate {
@@ -20,7 +22,8 @@ namespace headgate {
 /// wake-ups. Confined to its executor; everything passed in must outlive it.
 class ClusterMember final : public WakeUpTransport {
  public:
-  ClusterMember(Environment& environment, Bucket& base, NodeRecord own);
+  /// `cache`: the cache bucket, if other nodes can have it and it is not the base bucket.
+  ClusterMember(Environment& environment, Bucket& base, Bucket* cache, NodeRecord own);
   ~ClusterMember() override;
 
   /// Wake-ups go through this bucket; without one, feeds of other nodes wait for their poll.
@@ -53,6 +56,8 @@ class ClusterMember final : public WakeUpTransport {
     TimePoint foreign_since;       ///< in charge, but another node should be; zero: not so
   };
 
+  Task<Result<void>> name_cache();
+  Task<void> keep_naming_cache();
   Task<void> keep_beating();
   Task<void> keep_following();
   void assign_roles();
@@ -63,6 +68,8 @@ class ClusterMember final : public WakeUpTransport {
 
   Environment& environment_;
   NodeRegistry registry_;
+  const std::string cache_name_;
+  std::optional<CacheIdentity> cache_identity_;
   RedisBucket* bucket_ = nullptr;  ///< null: nothing is sent
   DatabaseDirectory* directory_ = nullptr;
   std::map<DatabaseId, Role> roles_;

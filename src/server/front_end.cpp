@@ -49,6 +49,9 @@ DurabilityOffer offer_of(const NodeBuckets& buckets) {
       "disk needs a Redis that proves appendonly yes and appendfsync always (and lets CONFIG GET "
       "be asked), replicated needs replicas = 1 or more in the table base of the configuration "
       "file";
+  offer.is_kept_now = [&buckets](Durability durability) {
+    return buckets.durabilities().contains(durability);
+  };
   return offer;
 }
 
@@ -80,7 +83,12 @@ FrontEnd::FrontEnd(AsioEnvironment& environment, const NodeBuckets& buckets,
                          : std::make_optional<MeteredBucket>(environment, buckets.cache())),
       bodies_(config.body_bytes),
       member_(buckets.deployment() == Deployment::cluster
-                  ? std::make_optional<ClusterMember>(environment, metered_base_, own_record())
+                  ? std::make_optional<ClusterMember>(
+                        environment, metered_base_,
+                        metered_cache_ && config.base.is_redis() && config.cache->is_redis()
+                            ? &*metered_cache_
+                            : nullptr,
+                        own_record())
                   : std::nullopt),
       databases_({environment, metered_base_,
                   metered_cache_ ? *metered_cache_ : static_cast<Bucket&>(metered_base_),

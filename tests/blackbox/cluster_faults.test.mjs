@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Real processes under faults: clients write and follow through three nodes while nodes, cache
-// writers and Redis masters are killed and stopped, and a master dies whose replica lags far behind.
-// What was acknowledged with `replicated` must be there at the end, and whatever is there must be on
+// writers and Redis masters are killed and stopped, and a master dies whose replica lags far behind;
+// where in_network may make networks, nodes and masters are cut off from each other, too. What was acknowledged with `replicated` must be there at the end, and whatever is there must be on
 // every node and every feed (I1, I3, I5, I9). The record of what happened and its judgement share
 // no code with the product.
 //
-//   HEADGATE_FAULT_SECONDS  how long the faults go on (25)
+//   HEADGATE_FAULT_SECONDS  how long the faults go on (90)
 //   HEADGATE_FAULT_SEED     which faults, in which order (drawn anew and printed)
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -13,9 +13,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { waitFor } from '../clients/server.mjs';
 import { currentRevisions, expectOrdered, Follower, generation, lastOf } from './follower.mjs';
 import { HeadgateNodes } from './headgate_nodes.mjs';
+import { Network } from './network.mjs';
 import { bucketToml, RedisClusterOfSix } from './redis.mjs';
 
-const kSeconds = Number(process.env.HEADGATE_FAULT_SECONDS ?? 25);
+const kSeconds = Number(process.env.HEADGATE_FAULT_SECONDS ?? 90);
 const kSeed = Number(process.env.HEADGATE_FAULT_SEED ?? Date.now() % 1_000_000);
 const kWriters = 6;
 const kMemoryWriters = 3;
@@ -101,15 +102,17 @@ function follow(nodes, user, feed, query) {
 }
 
 class Nemesis {
-  constructor(nodes, redis, draw, history, run) {
-    Object.assign(this, { nodes, redis, draw, history, run });
+  /** @param network of the processes, if they are on one */
+  constructor({ nodes, redis, network }, draw, history, run) {
+    Object.assign(this, { nodes, redis, network, draw, history, run });
     this.counts = {};
     this.losses = 0;
   }
 
   async strike() {
     const faults = ['killNode', 'killCacheWriter', 'pauseNode', 'pauseCacheWriter', 'endNode',
-      'killMaster', 'pauseMaster', 'loseWrites'];
+      'killMaster', 'pauseMaster', 'loseWrites',
+      ...(this.network ? ['cutNode', 'cutCacheWriter', 'cutMaster', 'cutMinority', 'cutLink'] : [])];
     // The first ones in turn, so that a short run has one of each.
     const struck = Object.keys(this.counts).length;
     const fault = faults[struck < faults.length ? struck : this.draw(faults.length)];
@@ -186,11 +189,51 @@ class Nemesis {
   }
 
   async pauseMaster() {
-    const masters = this.redis.masters();
-    const master = masters[this.draw(masters.length)];
+    const master = this.anyMaster();
     master.signal('SIGSTOP');
     await pause(500 + this.draw(3_000));
     master.signal('SIGCONT');
+    await this.redis.untilWhole();
+  }
+
+  /** Clients reach the node, it reaches no Redis. */
+  cutNode() { return this.cut([this.anyNode()], this.redis.servers); }
+
+  async cutCacheWriter() { return this.cut([await this.cacheWriter()], this.redis.servers); }
+
+  /** A master is out of reach of all others. */
+  cutMaster() {
+    const master = this.anyMaster();
+    return this.cut([master],
+      [...this.redis.servers.filter((server) => server !== master), ...this.nodes.servers]);
+  }
+
+  /** A master stays with some nodes, which go on writing there until it gives up being one. */
+  cutMinority() {
+    const master = this.anyMaster();
+    const others = this.redis.servers.filter((server) => server !== master);
+    const away = this.nodes.servers.filter(() => this.draw(2) === 0);
+    const near = this.nodes.servers.filter((server) => !away.includes(server));
+    return this.cut([master, ...near], [...others, ...away]);
+  }
+
+  /** Between one node and one master only, perhaps in one direction. */
+  cutLink() {
+    const sides = [[this.anyNode()], [this.anyMaster()]];
+    if (this.draw(2) === 0) sides.reverse();
+    return this.cut(...sides, { oneWay: this.draw(2) === 0 });
+  }
+
+  anyMaster() {
+    const masters = this.redis.masters();
+    return masters[this.draw(masters.length)];
+  }
+
+  async cut(side, other, how) {
+    const hosts = [side, other].map((processes) => processes.map(({ host }) => host));
+    this.network.cut(...hosts, how);
+    await pause(500 + this.draw(4_000));
+    this.network.heal(...hosts, how);
     await this.redis.untilWhole();
   }
 }
@@ -222,6 +265,21 @@ async function expectChannels(server, expectedDocuments) {
       expectOrdered(results, `channel ${channel}, ${mode}`);
     }
   }
+}
+
+/** I1, I5, once what the last faults left behind is repaired; tells how long that took, and why. */
+async function untilShown(server, context) {
+  const begun = Date.now();
+  const reasons = [];
+  await waitFor('a node shows every document in its channels (I1, I5)', async () => {
+    await expectChannels(server, await allDocuments(server)).catch((error) => {
+      reasons.push(`${Date.now() - begun} ms: ${error.message.split('\n')[0]}`);
+      throw error;
+    });
+    return true;
+  }, kHealMs);
+  context.diagnostic(`whole again at ${server.adminUrl} after ${Date.now() - begun} ms`
+    + ` ${reasons.slice(-3).join('; ')}`);
 }
 
 async function allDocuments(server) {
@@ -263,10 +321,15 @@ test('nodes and Redis masters fail under writers and followers', async (context)
   const draw = generator(kSeed);
   const run = { isOver: false };
   const history = new History();
-  const redis = await RedisClusterOfSix.start();
+  const network = await Network.start(9);
+  if (!network) context.diagnostic('no networks may be made here: nothing is cut off');
+  const hosts = network?.hosts ?? [];
+  let redis;
   let nodes;
   try {
-    nodes = await HeadgateNodes.start(3, bucketToml('base', redis.addresses, { replicas: 1 }));
+    redis = await RedisClusterOfSix.start({ hosts: hosts.slice(0, 6) });
+    nodes = await HeadgateNodes.start(3, bucketToml('base', redis.addresses, { replicas: 1 }),
+      { hosts: hosts.slice(6) });
     await nodes.servers[0].createDatabase('db', { durability: 'replicated', block_capacity: 32 });
     const alice = await nodes.servers[1].createUser('db', 'alice', ['red', 'green']);
     const followers = [['normal', {}], ['longpoll', {}], ['continuous', {}],
@@ -277,7 +340,7 @@ test('nodes and Redis masters fail under writers and followers', async (context)
       writers.push(write(nodes, writer, history, run, 'memory'));
     }
 
-    const nemesis = new Nemesis(nodes, redis, draw, history, run);
+    const nemesis = new Nemesis({ nodes, redis, network }, draw, history, run);
     const end = Date.now() + kSeconds * 1_000;
     while (Date.now() < end) {
       await nemesis.strike();
@@ -288,15 +351,8 @@ test('nodes and Redis masters fail under writers and followers', async (context)
     await redis.untilWhole();
     await nodes.untilAllSeen(kHealMs);
 
-    const begun = Date.now();
-    for (const server of nodes.servers) {
-      await waitFor('every node shows every document in its channels (I1, I5)', async () => {
-        await expectChannels(server, await allDocuments(server));
-        return true;
-      }, kHealMs);
-    }
     context.diagnostic(`faults: ${JSON.stringify(nemesis.counts)}, real losses: ${nemesis.losses}`);
-    context.diagnostic(`whole again ${Date.now() - begun} ms after the last fault`);
+    for (const server of nodes.servers) await untilShown(server, context);
     const red = await currentRevisions(nodes.servers[0], 'db', ({ channels }) =>
       channels.some((name) => name === 'red' || name === 'green'));
     for (const follower of followers) {
@@ -332,7 +388,8 @@ test('nodes and Redis masters fail under writers and followers', async (context)
       for (const server of nodes.servers) server.child.kill('SIGCONT');
       await nodes.close();
     }
-    for (const server of redis.servers) server.signal('SIGCONT');
-    await redis.close();
+    for (const server of redis?.servers ?? []) server.signal('SIGCONT');
+    await redis?.close();
+    network?.close();
   }
 });

@@ -5,23 +5,31 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Server, waitFor } from '../clients/server.mjs';
 
+/** Of nodes that are not on the loopback, where the admin port asks for a login. */
+const kAdmin = { name: 'admin', password: 'secret-admin' };
+const kAdminToml = `[admin]\nuser = "${kAdmin.name}"\npassword = "${kAdmin.password}"\n`;
+
 export class HeadgateNodes {
   /**
    * Starts `count` nodes and waits until they see each other.
    * @param tables TOML of the tables base and cache
    * @param node more of the table node
    * @param ports {port, adminPort} of each node; absent: free ones
+   * @param hosts of a network, for each node; absent: this machine's loopback
    */
-  static async start(count, tables, { ports = [], log, node = '' } = {}) {
+  static async start(count, tables, { ports = [], hosts = [], log, node = '' } = {}) {
     const nodes = new HeadgateNodes();
     nodes.directory = mkdtempSync(path.join(tmpdir(), 'headgate-nodes-'));
     nodes.servers = [];
     try {
       for (let index = 0; index < count; index += 1) {
         const config = path.join(nodes.directory, `node${index + 1}.toml`);
-        writeFileSync(config, `${tables}[node]\nname = "node${index + 1}"\n${node}`);
+        const host = hosts[index];
+        writeFileSync(config, `${tables}${host ? kAdminToml : ''}`
+          + `[node]\nname = "node${index + 1}"\n${node}`);
         nodes.servers.push(await Server.start({ dataDir: nodes.directory, ...ports[index],
-          args: ['--config', config], log }));
+          args: ['--config', config], log,
+          ...(host ? { host, login: kAdmin } : {}) }));
       }
       await nodes.untilAllSeen();
     } catch (error) {

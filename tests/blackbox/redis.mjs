@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Redis servers of a test on the loopback: one, or a cluster of three masters with a replica each.
-// They keep nothing, end with this process, and are ended by their ids only.
+// Redis servers of a test, one or a cluster of three masters with a replica each: on the loopback, or
+// on hosts of a network (network.mjs). They keep nothing, end with this process, and are ended by
+// their ids only.
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { waitFor } from '../clients/server.mjs';
+import { kLoopback, waitFor } from '../clients/server.mjs';
 
 const kBusAbove = 10_000;
 
@@ -36,17 +37,19 @@ export async function freePorts(count) {
 }
 
 export class RedisProcess {
-  constructor(port, args = []) {
-    Object.assign(this, { port, args, exited: true });
+  /** @param host of a network; absent: this machine's loopback */
+  constructor(port, args = [], host = kLoopback) {
+    Object.assign(this, { port, args, host, exited: true });
     this.directory = mkdtempSync(path.join(tmpdir(), 'headgate-redis-'));
   }
 
   /** Starts it, again after kill(), and waits until it answers. */
   async run() {
     this.exited = false;
-    this.child = spawn('redis-server', ['--port', `${this.port}`, '--bind', '127.0.0.1',
-      '--dir', this.directory, '--save', '', '--maxmemory-policy', 'noeviction', ...this.args],
-    { stdio: ['ignore', 'ignore', 'inherit'] });
+    const [program, ...args] = [...this.host.launcher, 'redis-server', '--port', `${this.port}`,
+      '--bind', this.host.address, '--protected-mode', 'no', '--dir', this.directory, '--save', '',
+      '--maxmemory-policy', 'noeviction', ...this.args];
+    this.child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
     this.exit = new Promise((resolve) => {
       this.child.on('exit', () => { this.exited = true; resolve(); });
       this.child.on('error', () => { this.exited = true; resolve(); });
@@ -58,13 +61,14 @@ export class RedisProcess {
   }
 
   get address() {
-    return `127.0.0.1:${this.port}`;
+    return `${this.host.address}:${this.port}`;
   }
 
   /** One command; its answer as redis-cli prints it, or '' if there is none. */
   ask(...command) {
     try {
-      return execFileSync('redis-cli', ['-p', `${this.port}`, ...command],
+      return execFileSync('redis-cli',
+        ['-h', this.host.address, '-p', `${this.port}`, ...command],
         { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 3_000 }).trim();
     } catch {
       return '';
@@ -88,14 +92,14 @@ export class RedisProcess {
 
 export class RedisClusterOfSix {
   /** Waits until every slot is served and every replica follows. */
-  static async start({ nodeTimeout = 1_000, ports } = {}) {
+  static async start({ nodeTimeout = 1_000, ports, hosts = [] } = {}) {
     const cluster = new RedisClusterOfSix();
     const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', `${nodeTimeout}`,
       '--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0',
       '--repl-backlog-ttl', '0'];
     cluster.servers = [];
-    for (const port of ports ?? await freePorts(6)) {
-      cluster.servers.push(new RedisProcess(port, args));
+    for (const [index, port] of (ports ?? await freePorts(6)).entries()) {
+      cluster.servers.push(new RedisProcess(port, args, hosts[index]));
     }
     try {
       for (const server of cluster.servers) await server.run();
@@ -113,7 +117,7 @@ export class RedisClusterOfSix {
     for (const [index, server] of servers.entries()) {
       server.ask('CLUSTER', 'SET-CONFIG-EPOCH', `${index + 1}`);
       if (slots[index]) server.ask('CLUSTER', 'ADDSLOTSRANGE', ...slots[index].map(String));
-      server.ask('CLUSTER', 'MEET', '127.0.0.1', `${servers[0].port}`);
+      server.ask('CLUSTER', 'MEET', servers[0].host.address, `${servers[0].port}`);
     }
     for (const [index, server] of servers.entries()) {
       if (index < 3) continue;

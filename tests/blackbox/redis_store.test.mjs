@@ -151,11 +151,27 @@ test('nothing is promised that the store cannot keep', () =>
     expectError(await put('eternal'), 400);
   }));
 
-test('disk is promised where every write is synced', () =>
-  withNode((address) => bucketToml('base', [address]), async (server) => {
+test('disk is promised where every write is synced, and while it is', () =>
+  withNode((address) => bucketToml('base', [address]), async (server, redis) => {
     await server.createDatabase('db', { durability: 'disk' });
-    expectStatus(await server.admin('PUT', '/db/a', {},
-      { headers: { 'X-Headgate-Durability': 'disk' } }), 201);
+    const put = (id, durability) => server.admin('PUT', `/db/${id}`, {},
+      durability ? { headers: { 'X-Headgate-Durability': durability } } : {});
+    expectStatus(await put('a', 'disk'), 201);
+
+    redis.ask('CONFIG', 'SET', 'appendfsync', 'everysec');
+    let count = 0;
+    const refused = await waitFor('the promise is refused', async () => {
+      count += 1;
+      const answer = await put(`b${count}`);
+      return answer.status !== 201 && answer;
+    });
+    expectError(refused, 503);
+    assert.match(refused.text, /does not keep durability \\"disk\\" now/);
+    expectError(await put('c', 'disk'), 503);
+    expectStatus(await put('c', 'memory'), 201);
+
+    redis.ask('CONFIG', 'SET', 'appendfsync', 'always');
+    await waitFor('it is promised again', async () => (await put('d', 'disk')).status === 201);
   }, [['--appendonly', 'yes', '--appendfsync', 'always']]));
 
 test('a node with another cache bucket is refused', () =>
@@ -165,6 +181,24 @@ test('a node with another cache bucket is refused', () =>
     assert.equal(code, 1, text);
     assert.match(text, /uses this base bucket with another cache bucket/);
   }));
+
+test('a cache bucket elsewhere is another one, though it is called the same', () =>
+  withNode((base, cache) => bucketToml('base', [base]) + bucketToml('cache', [cache]),
+    async (server, base, cache, elsewhere) => {
+      const tables = (at) => bucketToml('base', [base.address]) + bucketToml('cache', [at.address]);
+      const { code, text } = await refusal(tables(elsewhere));
+      assert.equal(code, 1, text);
+      assert.match(text, /uses this base bucket with another cache bucket/);
+      await useIt(server);
+      // The same one is, also where it has just forgotten what it was known by.
+      cache.ask('FLUSHALL');
+      await withDirectory(async (directory) => {
+        const file = path.join(directory, 'headgate.toml');
+        writeFileSync(file, tables(cache));
+        const second = await Server.start({ args: ['--config', file] });
+        await second.close();
+      });
+    }, [[], [], []]));
 
 test('a node does what its roles say', () =>
   withNode((address) => `${bucketToml('base', [address])}[node]\nroles = ["cache_writer"]\n`,

@@ -76,6 +76,9 @@ export async function request(url, { method = 'GET', body, user, headers = {}, w
   return { status: response.status, headers: response.headers, bytes, text, json };
 }
 
+/** Where processes are that no host of a network was named for. */
+export const kLoopback = { address: '127.0.0.1', launcher: [] };
+
 export class Server {
   /**
    * Starts the program and waits until it is healthy.
@@ -83,9 +86,11 @@ export class Server {
    * @param args further command line arguments
    * @param launcher command line to put before the program's, such as that of a shell
    * @param environment variables for the program beside those of this process
+   * @param host of a network (tests/blackbox/network.mjs) to run on; absent: the loopback
+   * @param login {name, password} of the admin port, as the configuration has it
    */
   static async start({ dataDir, port = 0, adminPort = 0, args = [], launcher = [],
-    environment = {}, log = 'on-failure' } = {}) {
+    environment = {}, log = 'on-failure', host = kLoopback, login } = {}) {
     const server = new Server();
     server.ownsData = dataDir === undefined;
     server.dataDir = dataDir ?? mkdtempSync(path.join(tmpdir(), 'headgate-client-'));
@@ -95,6 +100,8 @@ export class Server {
     server.launcher = launcher;
     server.environment = environment;
     server.log = log;
+    server.host = host;
+    server.login = login;
     await server.run();
     return server;
   }
@@ -102,9 +109,10 @@ export class Server {
   async run() {
     this.output = '';
     this.exited = false;
-    const [program, ...args] = [...this.launcher, binary,
+    const [program, ...args] = [...this.host.launcher, ...this.launcher, binary,
       'serve', '--data', this.dataDir, '--port', `${this.port}`, '--admin-port',
-      `${this.adminPort}`, '--bind', '127.0.0.1', ...this.args];
+      `${this.adminPort}`, '--bind', this.host.address,
+      '--admin-bind', this.host.address, ...this.args];
     this.child = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...this.environment },
@@ -149,11 +157,11 @@ export class Server {
   }
 
   get publicUrl() {
-    return `http://127.0.0.1:${this.port}`;
+    return `http://${this.host.address}:${this.port}`;
   }
 
   get adminUrl() {
-    return `http://127.0.0.1:${this.adminPort}`;
+    return `http://${this.host.address}:${this.adminPort}`;
   }
 
   /** SIGKILL: nothing is flushed, nothing is said. */
@@ -183,7 +191,7 @@ export class Server {
 
   /** Request to the admin port. */
   admin(method, target, body, options = {}) {
-    return request(this.adminUrl + target, { method, body, ...options });
+    return request(this.adminUrl + target, { method, body, user: this.login, ...options });
   }
 
   /** Request to the public port; `options.user` is {name, password}. */
@@ -240,7 +248,7 @@ export class Stream {
       method,
       agent: false,
       headers: {
-        ...authorization(user),
+        ...authorization(user ?? server.login),
         ...(body ? { 'Content-Type': 'application/json' } : {}),
       },
     });

@@ -66,6 +66,7 @@ RedisBucket::RedisBucket(AsioEnvironment& environment, RedisOptions options)
     : environment_(environment),
       cluster_(environment, std::move(options), [this](PartitionNumber p) { touch_later(p); }),
       histories_(cluster_.options().partitions),
+      sync_proof_(environment, cluster_),
       barrier_(std::make_unique<RedisBarrier>(environment, cluster_)),
       tasks_(environment) {
   for (std::uint32_t p = 0; p < histories_.size(); ++p)
@@ -78,6 +79,7 @@ RedisBucket::~RedisBucket() = default;
 Task<Result<void>> RedisBucket::start(Deadline deadline) {
   HG_CO_CHECK(co_await cluster_.start(deadline));
   HG_CO_CHECK(co_await check_servers(deadline));
+  co_await sync_proof_.start(deadline);
   HG_CO_CHECK(co_await check_format(deadline));
   const auto touched = co_await touch_all(deadline);
   if (!touched) co_return touched.error();
@@ -88,7 +90,6 @@ Task<Result<void>> RedisBucket::check_servers(Deadline deadline) {
   std::set<RedisAddress> masters;
   for (std::uint32_t p = 0; p < histories_.size(); ++p)
     masters.insert(cluster_.master(PartitionNumber(p)));
-  syncs_every_write_ = true;
   for (const RedisAddress& address : masters) {
     const auto answer = co_await cluster_.command(address, RespCommand().add("INFO").add("all"),
                                                   RedisCluster::Use::data, deadline);
@@ -101,22 +102,8 @@ Task<Result<void>> RedisBucket::check_servers(Deadline deadline) {
     if (info_value(info, "maxmemory_policy") != "noeviction")
       co_return Error{Errc::unsupported,
                       where + " may evict keys: set maxmemory-policy noeviction"};
-    const bool has_log = info_value(info, "aof_enabled") == "1";
-    syncs_every_write_ =
-        syncs_every_write_ && has_log && co_await syncs_every_write(address, deadline);
   }
   co_return Result<void>();
-}
-
-// A server that does not let us ask has proved nothing.
-Task<bool> RedisBucket::syncs_every_write(RedisAddress address, Deadline deadline) {
-  RespCommand command;
-  command.add("CONFIG").add("GET").add("appendfsync");
-  const auto answer = co_await cluster_.command(std::move(address), std::move(command),
-                                                RedisCluster::Use::data, deadline);
-  if (answer.status != Errc::ok) co_return false;
-  const redisReply* value = resp_at(*answer.reply, 1);
-  co_return value != nullptr&& resp_text(*value) == "always";
 }
 
 Task<Result<void>> RedisBucket::check_format(Deadline deadline) {
@@ -154,6 +141,7 @@ void RedisBucket::saw(PartitionNumber partition, HistoryId history) {
 }
 
 void RedisBucket::touch_later(PartitionNumber partition) {
+  sync_proof_.doubt();
   tasks_.spawn(touch(partition));
 }
 

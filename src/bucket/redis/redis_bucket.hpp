@@ -12,6 +12,7 @@
 #include "bucket/bucket.hpp"
 #include "bucket/redis/partition_queue.hpp"
 #include "bucket/redis/redis_options.hpp"
+#include "bucket/redis/redis_sync_proof.hpp"
 
 namespace headgate {
 
@@ -42,9 +43,9 @@ class RedisBucket final : public Bucket {
   std::size_t partition_count() const override { return histories_.size(); }
   std::vector<HistoryId> histories() const override { return histories_; }
 
-  /// Every master proved at the start that it syncs each write to its disk before it answers
-  /// (appendonly yes, appendfsync always).
-  bool syncs_every_write() const { return syncs_every_write_; }
+  /// Every master proved that it syncs each write to its disk before it answers (appendonly yes,
+  /// appendfsync always), last within some seconds. Never true if not all did so at the start.
+  bool syncs_every_write() const { return sync_proof_.holds(); }
   /// Replicas that a barrier waits for.
   std::size_t replicas() const { return cluster_.options().replicas; }
 
@@ -64,7 +65,6 @@ class RedisBucket final : public Bucket {
 
   Task<Result<void>> start(Deadline deadline);
   Task<Result<void>> check_servers(Deadline deadline);
-  Task<bool> syncs_every_write(RedisAddress address, Deadline deadline);
   Task<Result<void>> check_format(Deadline deadline);
   void touch_later(PartitionNumber partition);
   Task<void> touch(PartitionNumber partition);
@@ -97,7 +97,7 @@ class RedisBucket final : public Bucket {
   RedisCluster cluster_;
   std::vector<HistoryId> histories_;
   std::size_t pending_bytes_ = 0;
-  bool syncs_every_write_ = false;
+  RedisSyncProof sync_proof_;
   std::vector<std::unique_ptr<PartitionQueue>> queues_;
   std::unique_ptr<RedisBarrier> barrier_;
   std::unique_ptr<RedisBells> bells_;  // from the first feed on
