@@ -6,13 +6,14 @@
 //   node bench/scale/measure.mjs [--documents 20000] [--rounds 3] > bench/scale/costs.json
 //
 // Of several rounds the cheapest counts: the others were disturbed.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Metrics, untilStable } from '../../tests/blackbox/metrics.mjs';
 import { bucketToml, freePorts, RedisProcess } from '../../tests/blackbox/redis.mjs';
 import { Server, waitFor } from '../../tests/clients/server.mjs';
+import { ask, inParallel } from '../load.mjs';
+import { processorTime } from '../processes.mjs';
 
 function option(name, otherwise) {
   const at = process.argv.indexOf(name);
@@ -22,49 +23,22 @@ function option(name, otherwise) {
 const documents = option('--documents', 20_000);
 const rounds = option('--rounds', 3);
 const writers = 64;
-const ticksPerSecond = 100;
-
-/** Processor time of a process so far, in microseconds. */
-function used(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * (1e6 / ticksPerSecond);
-}
-
-// Fetch would cost the client so much that the server had time between two writes.
-http.globalAgent.keepAlive = true;
-
-function put(url, body) {
-  return new Promise((resolve, reject) => {
-    const request = http.request(url, { method: 'PUT',
-      headers: { 'Content-Type': 'application/json' } }, (response) => {
-      response.resume();
-      response.on('end', () => (response.statusCode === 201 ? resolve()
-        : reject(new Error(`PUT: ${response.statusCode}`))));
-    });
-    request.on('error', reject);
-    request.end(JSON.stringify(body));
-  });
-}
 
 async function writeAll(server, { database, channels, pool }, count, prefix) {
-  let next = 0;
   const filler = 'x'.repeat(450);
-  await Promise.all(Array.from({ length: writers }, async () => {
-    while (next < count) {
-      const number = next;
-      next += 1;
-      const names = Array.from({ length: channels }, (_, index) => `c${(number * channels + index) % pool}`);
-      await put(`${server.adminUrl}/${database}/${prefix}${number}`, { channels: names, filler });
-    }
-  }));
+  await inParallel(writers, 0, count, (number) => {
+    const names = Array.from({ length: channels }, (_, index) => `c${(number * channels + index) % pool}`);
+    return ask(201, 'PUT', `${server.adminUrl}/${database}/${prefix}${number}`,
+      JSON.stringify({ channels: names, filler }));
+  });
 }
 
 /** Processor time per document that `work` costs the processes of `pids`. */
 async function costOf(pids, work) {
-  const before = Object.values(pids).map(used);
+  const before = Object.values(pids).map(processorTime);
   await work();
   return Object.fromEntries(Object.keys(pids).map((name, index) =>
-    [name, (used(pids[name]) - before[index]) / documents]));
+    [name, (processorTime(pids[name]) - before[index]) / documents]));
 }
 
 /**

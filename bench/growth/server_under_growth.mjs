@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server whose database grows, and what it counts and uses.
+import { Metrics, untilStable } from '../../tests/blackbox/metrics.mjs';
+import { Server } from '../../tests/clients/server.mjs';
+import { send } from '../load.mjs';
+import { bytesIn, memoryOf, processorTime } from '../processes.mjs';
+
+export const kDatabase = 'grown';
+
+export class ServerUnderGrowth {
+  /** `dataDir` and `args` as in Server.start. */
+  static async start(config, { dataDir, args } = {}) {
+    const grown = new ServerUnderGrowth();
+    grown.server = await Server.start({ dataDir, args });
+    await grown.server.createDatabase(kDatabase, config);
+    return grown;
+  }
+
+  get pid() { return this.server.child.pid; }
+  get url() { return `${this.server.adminUrl}/${kDatabase}`; }
+  get publicUrl() { return `${this.server.publicUrl}/${kDatabase}`; }
+  get memory() { return memoryOf(this.pid); }
+  get disk() { return bytesIn(this.server.dataDir); }
+
+  /** Until all that was written is accounted for and the cache writer has nothing left to do. */
+  untilStable() { return untilStable(this.server, kDatabase, { within: 600_000 }); }
+
+  metrics() { return Metrics.read(this.server); }
+
+  /** What `work` costs for each of `operations`: processor time, and what the server counted. */
+  async costOf(operations, work) {
+    const [metrics, time] = [await this.metrics(), processorTime(this.pid)];
+    await work();
+    const used = processorTime(this.pid) - time;
+    const after = await this.metrics();
+    const each = (name) => (after.get(name) - metrics.get(name)) / operations;
+    return { operations, us: used / operations, store_reads: each('store_reads_total'),
+      cache_reads: each('cache_reads_total'), store_operations: each('store_operations_total'),
+      fsyncs: each('store_fsyncs_total') };
+  }
+
+  /** SIGKILL and a new process; what it takes until that reads, writes and tells changes. */
+  async restartAfterKill(id) {
+    await this.server.kill();
+    const began = performance.now();
+    await this.server.run();
+    for (const [method, target, body] of [['GET', `/${id}`], ['GET', '/_changes?limit=1'],
+      ['PUT', `/after-restart-${began}`, '{"channels":["restart"]}']]) {
+      const { status, text } = await send(method, this.url + target, body);
+      if (status >= 300) throw new Error(`${method} ${target} after the restart: ${status} ${text}`);
+    }
+    return { seconds: (performance.now() - began) / 1_000, us: processorTime(this.pid) };
+  }
+
+  close() { return this.server.close(); }
+}
