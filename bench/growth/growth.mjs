@@ -25,10 +25,11 @@ function options(words) {
 async function measureAt(grown, dimension, from, size, effort) {
   const filling = await grown.costOf(size - from, async () => {
     await dimension.fill(grown, from, size);
-    await grown.untilStable();
+    await grown.untilIdle();
   });
   const filled = { memory: grown.memory, disk: grown.disk };
   const restart = await grown.restartAfterKill(dimension.knownId);
+  await grown.untilIdle();
   const costs = await dimension.measure(grown, size, effort);
   return { size, filling, filled, restart, ...costs, memory: grown.memory };
 }

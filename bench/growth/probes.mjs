@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same work at every size of a database, and what it costs the server.
+import { randomBytes } from 'node:crypto';
 import { ask, inParallel } from '../load.mjs';
 
 const kConnections = 16;
 const kNewest = 10; // documents that a reader of the tail has not seen
 const kPage = 10_000;
 
-/** Documents of `bytes`, in `channels`, as JSON text. */
+/** A document of `bytes` bytes in `channels`, as JSON text that does not compress well. */
 export function documentText(id, channels, bytes) {
   const text = JSON.stringify({ _id: id, channels, text: '' });
-  return text.replace('""}', `"${'x'.repeat(Math.max(0, bytes - text.length))}"}`);
+  const more = Math.max(0, bytes - text.length);
+  return text.replace('""}', `"${randomBytes(more).toString('base64').slice(0, more)}"}`);
 }
 
 /** New documents by PUT in a channel that is there. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server whose database grows, and what it counts and uses.
 import { Metrics, untilStable } from '../../tests/blackbox/metrics.mjs';
-import { Server } from '../../tests/clients/server.mjs';
+import { Server, waitFor } from '../../tests/clients/server.mjs';
 import { send } from '../load.mjs';
 import { bytesIn, memoryOf, processorTime } from '../processes.mjs';
 
-export const kDatabase = 'grown';
+const kDatabase = 'grown';
+const kPatience = 1_200_000; // ms
+const kLook = 300; // ms
 
 export class ServerUnderGrowth {
   /** `dataDir` and `args` as in Server.start. */
@@ -22,8 +24,20 @@ export class ServerUnderGrowth {
   get memory() { return memoryOf(this.pid); }
   get disk() { return bytesIn(this.server.dataDir); }
 
-  /** Until all that was written is accounted for and the cache writer has nothing left to do. */
-  untilStable() { return untilStable(this.server, kDatabase, { within: 600_000 }); }
+  /** Until all that was written is accounted for. */
+  untilStable() { return untilStable(this.server, kDatabase, { within: kPatience }); }
+
+  /** Until the store has compacted what was written, and nothing else goes on. */
+  async untilIdle() {
+    await this.untilStable();
+    let used = processorTime(this.pid);
+    await waitFor('the server is idle', async () => {
+      await new Promise((resolve) => { setTimeout(resolve, kLook); });
+      const before = used;
+      used = processorTime(this.pid);
+      return (used - before) / 1_000 < kLook / 10;
+    }, kPatience);
+  }
 
   metrics() { return Metrics.read(this.server); }
 
