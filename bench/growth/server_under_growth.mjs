@@ -8,6 +8,8 @@ import { bytesIn, memoryOf, processorTime } from '../processes.mjs';
 const kDatabase = 'grown';
 const kPatience = 1_200_000; // ms
 const kLook = 300; // ms
+const kCounters = { store_reads: 'store_reads_total', cache_reads: 'cache_reads_total',
+  store_operations: 'store_operations_total', fsyncs: 'store_fsyncs_total' };
 
 export class ServerUnderGrowth {
   /** `dataDir` and `args` as in Server.start. */
@@ -43,14 +45,16 @@ export class ServerUnderGrowth {
 
   /** What `work` costs for each of `operations`: processor time, and what the server counted. */
   async costOf(operations, work) {
-    const [metrics, time] = [await this.metrics(), processorTime(this.pid)];
+    const [before, time] = [await this.metrics(), processorTime(this.pid)];
     await work();
     const used = processorTime(this.pid) - time;
     const after = await this.metrics();
-    const each = (name) => (after.get(name) - metrics.get(name)) / operations;
-    return { operations, us: used / operations, store_reads: each('store_reads_total'),
-      cache_reads: each('cache_reads_total'), store_operations: each('store_operations_total'),
-      fsyncs: each('store_fsyncs_total') };
+    const cost = { operations, us: used / operations };
+    for (const [name, counter] of Object.entries(kCounters)) {
+      if (!after.has(counter)) continue; // of another engine
+      cost[name] = (after.get(counter) - before.get(counter)) / operations;
+    }
+    return cost;
   }
 
   /** SIGKILL and a new process; what it takes until that reads, writes and tells changes. */
