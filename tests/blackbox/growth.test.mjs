@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
+import { measureCompaction } from '../../bench/growth/compaction.mjs';
 import { measureDimension } from '../../bench/growth/growth.mjs';
 
 const kEffort = 100;
@@ -42,3 +43,12 @@ test('with longpolls', (context) => check('feeds', [20, 300], context));
 // The first sync is of one row, and what was superseded is compacted when it is time for it.
 test('with writes of a document', (context) =>
   check('revisions', [20, 300], context, ['first_sync', 'writes']));
+
+test('what was superseded is not read again after compaction', async (context) => {
+  const found = await measureCompaction({ documents: 1_000, revisions: 8 });
+  context.diagnostic(JSON.stringify(found));
+  assert.ok(found.written.entries_each > 4, 'compaction came too early to be seen');
+  assert.ok(found.compacted.entries_each <= 1.1, `${found.compacted.entries_each} entries a document`);
+  assert.equal(found.compacted.first_sync.operations, 1_000, 'rows of 1,000 documents');
+  assert.ok(found.compacted.first_sync.cache_reads <= 1.1);
+});
