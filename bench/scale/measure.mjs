@@ -12,7 +12,8 @@ import path from 'node:path';
 import { Metrics, untilStable } from '../../tests/blackbox/metrics.mjs';
 import { bucketToml, freePorts, RedisProcess } from '../../tests/blackbox/redis.mjs';
 import { Server, waitFor } from '../../tests/clients/server.mjs';
-import { option, used, writeAll } from './load.mjs';
+import { processorTime } from '../processes.mjs';
+import { option, writeAll } from './load.mjs';
 
 const documents = option('--documents', 20_000);
 const rounds = option('--rounds', 3);
@@ -23,10 +24,10 @@ function writeDocuments(server, load, count, prefix) {
 
 /** Processor time per document that `work` costs the processes of `pids`. */
 async function costOf(pids, work) {
-  const before = Object.values(pids).map(used);
+  const before = Object.values(pids).map(processorTime);
   await work();
   return Object.fromEntries(Object.keys(pids).map((name, index) =>
-    [name, (used(pids[name]) - before[index]) / documents]));
+    [name, (processorTime(pids[name]) - before[index]) / documents]));
 }
 
 /**

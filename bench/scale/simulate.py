@@ -15,9 +15,12 @@ Prints the table of docs/scale.md.
 import argparse
 import heapq
 import json
-import math
 import pathlib
 import random
+import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+import plot  # noqa: E402
 
 NODES = [1, 2, 4, 8, 16, 32, 64]
 WRITERS = 64
@@ -169,7 +172,6 @@ def table(found):
 
 # --- The picture --------------------------------------------------------------------------------
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 460, 300, 60, 40, 45
 LINES = [
     ("frontend", "written", "#1f5fa8", "", "frontend: written and visible (available)"),
     ("frontend", "stable", "#1f5fa8", "6 4", "frontend: stable"),
@@ -177,51 +179,22 @@ LINES = [
 ]
 
 
-BOTTOM_RATE, TOP_RATE = 5_000, 1_280_000  # both axes are logarithmic: growth with nodes is a line
+RATES = [5_000 * 2**doubling for doubling in range(9)]
 
 
-def panel(x, y, title, modes):
-    x0, y0 = x + LEFT, y + TOP
-    width, height = WIDTH - LEFT - 20, HEIGHT - TOP - BOTTOM
-    out = [f'<text x="{x0}" y="{y + 22}" class="t">{title}</text>']
-
-    def across(nodes):
-        return x0 + width * NODES.index(nodes) / (len(NODES) - 1)
-
-    def up(rate):
-        return y0 + height * (1 - math.log(rate / BOTTOM_RATE) / math.log(TOP_RATE / BOTTOM_RATE))
-
-    rate = BOTTOM_RATE
-    while rate <= TOP_RATE:
-        out.append(f'<path d="M{x0} {up(rate):.1f}h{width}" class="g"/>'
-                   f'<text x="{x0 - 6}" y="{up(rate) + 4:.1f}" class="e">{rate // 1000}k</text>')
-        rate *= 2
-    for nodes in NODES:
-        out.append(f'<text x="{across(nodes):.1f}" y="{y0 + height + 18}" class="m">{nodes}</text>')
-    out.append(f'<text x="{x0 + width / 2}" y="{y0 + height + 36}" class="m">nodes</text>')
-    for mode, what, colour, dash, _ in LINES:
-        points = " ".join(f"{across(n):.1f},{up(run[what]):.1f}"
-                          for n, run in zip(NODES, modes[mode]))
-        out.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" '
-                   f'stroke-dasharray="{dash}"/>')
-    return "\n".join(out)
+def panel(pool, channels, modes):
+    lines = [plot.Line([(nodes, run[what]) for nodes, run in zip(NODES, modes[mode])], colour, dash)
+             for mode, what, colour, dash, _ in LINES]
+    return plot.Panel(
+        title=f"{channels} channel{'s' if channels > 1 else ''} a document, of {pool:,}; documents a second",
+        across_title="nodes", across=plot.Axis(NODES, str),
+        up=plot.Axis(RATES, lambda rate: f"{rate // 1000}k"), lines=lines)
 
 
 def picture(found):
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDTH} {2 * HEIGHT + 40}" '
-           'font-family="sans-serif" font-size="12">',
-           "<!-- SPDX-License-Identifier: Apache-2.0. Made by bench/scale/simulate.py -->",
-           "<style>.t{font-weight:bold}.e{text-anchor:end}.m{text-anchor:middle}"
-           ".g{stroke:#ddd}</style>", '<rect width="100%" height="100%" fill="#fff"/>']
-    for index, ((pool, channels), modes) in enumerate(found.items()):
-        title = (f"{channels} channel{'s' if channels > 1 else ''} a document, of {pool:,}; "
-                 "documents a second")
-        out.append(panel(index % 2 * WIDTH, index // 2 * HEIGHT, title, modes))
-    for index, (_, _, colour, dash, text) in enumerate(LINES):
-        x, y = 60 + index * 300, 2 * HEIGHT + 20
-        out.append(f'<path d="M{x} {y}h30" stroke="{colour}" stroke-width="2" '
-                   f'stroke-dasharray="{dash}"/><text x="{x + 36}" y="{y + 4}">{text}</text>')
-    return "\n".join(out) + "\n</svg>\n"
+    return plot.picture([panel(*key, modes) for key, modes in found.items()],
+                        [(text, colour, dash) for _, _, colour, dash, text in LINES],
+                        "bench/scale/simulate.py")
 
 
 def main():

@@ -13,7 +13,8 @@ import path from 'node:path';
 import { Metrics, untilStable } from '../../tests/blackbox/metrics.mjs';
 import { bucketToml, RedisClusterOfSix } from '../../tests/blackbox/redis.mjs';
 import { Server, waitFor } from '../../tests/clients/server.mjs';
-import { median, option, used, writeAll } from './load.mjs';
+import { processorTime } from '../processes.mjs';
+import { median, option, writeAll } from './load.mjs';
 
 const seconds = option('--seconds', 5);
 const rounds = option('--rounds', 3);
@@ -37,13 +38,13 @@ async function startNodes(directory, addresses) {
 /** Processor time of each process so far, by what it does. */
 function usedByAll({ fronts, writer, redis }) {
   const masters = redis.masters();
-  const of = (processes) => processes.map(({ child }) => used(child.pid));
+  const of = (processes) => processes.map(({ child }) => processorTime(child.pid));
   return {
     'front end': of(fronts),
     'cache writer': of([writer]),
     master: of(masters),
     replica: of(redis.servers.filter((server) => !masters.includes(server))),
-    client: [used(process.pid)],
+    client: [processorTime(process.pid)],
   };
 }
 

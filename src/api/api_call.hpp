@@ -42,6 +42,7 @@ struct ApiStatistics {
   std::size_t continuous_feeds = 0;
   std::uint64_t feed_rows_sent = 0;
   std::uint64_t overloaded = 0;  ///< requests refused by ApiServices::max_requests
+  TimePoint overload_logged_at;  ///< the last time
   /// Of requests that were routed, by their kind; waiting feeds left out.
   std::array<DurationHistogram, kRequestKinds> durations{};
 };

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kIdMost = 64;
 constexpr std::size_t kPathMost = 500;
 constexpr std::size_t kPartMost = 100;
+constexpr std::chrono::seconds kOverloadLines{1};  ///< from one to the next
 
 bool may_be_in_id(char c) {
   const bool is_word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -25,6 +26,19 @@ std::string path_of(const HttpRequest& request) {
   const auto& path = request.path;
   if (path.size() > 2 && path[1] == "_session") return "/" + path[0] + "/_session/-";
   return request.target.substr(0, kPathMost);
+}
+
+/// Those who are refused may be thousands a second, and have nothing to say each.
+void log_overload(ApiServices& services) {
+  ApiStatistics& statistics = services.statistics;
+  const TimePoint now = services.environment.now();
+  if (statistics.overload_logged_at != TimePoint() &&
+      now - statistics.overload_logged_at < kOverloadLines)
+    return;
+  statistics.overload_logged_at = now;
+  log(LogLevel::warning, "api.overloaded",
+      {{"at_work", std::to_string(statistics.active_requests)},
+       {"refused_so_far", std::to_string(statistics.overloaded)}});
 }
 
 std::string user_of(const ApiCall& call) {
@@ -54,6 +68,7 @@ std::string route_of(const HttpRequest& request) {
 }
 
 void log_failure(ApiCall& call, const ApiError& answer, const Error& error) {
+  if (error.code == Errc::overloaded) return log_overload(call.services());
   log(LogLevel::warning, "api.failed",
       {{"request", call.request_id()},
        {"method", std::string(to_string(call.request().method))},

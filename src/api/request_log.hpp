@@ -15,7 +15,7 @@ std::string request_id_of(const HttpRequest& request, Environment& environment);
 /// Where a request went, for the log: `/db/_bulk_docs`, `/db/{docid}`. Names no document.
 std::string route_of(const HttpRequest& request);
 
-/// A request that failed by the server's fault.
+/// A request that failed by the server's fault; of those refused by overload one line a second.
 void log_failure(ApiCall& call, const ApiError& answer, const Error& error);
 /// A request that was answered: at level debug, and as a warning if it took longer than the
 /// services allow. Feeds that wait are never slow.

@@ -266,7 +266,12 @@ TEST_F(BusyApi, MoreRequestsThanTheLimitAreToldToComeBack) {
     return held;
   };
   while (!is_held()) std::this_thread::yield();
+  testing::internal::CaptureStderr();
   const Answer refused = admin(get, "/db/");
+  for (int i = 0; i < 20; ++i) expect_error(admin(get, "/db/"), 503, "service_unavailable");
+  const std::string lines = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(lines, HasSubstr("api.overloaded at_work=2 refused_so_far=1"));
+  EXPECT_LT(std::ranges::count(lines, '\n'), 20) << lines;
   expect_error(refused, 503, "service_unavailable");
   EXPECT_EQ(refused.headers.find("Retry-After").value(), "1");
   EXPECT_EQ(admin(get, "/_health").status, 200);

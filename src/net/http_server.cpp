@@ -25,7 +25,9 @@ using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, AsioExecutor>;
 using boost::system::error_code;
 
 constexpr std::chrono::seconds kTick{1};
-constexpr int kAcceptsPerTurn = 64;
+// A turn of a busy loop takes as long as hundreds of requests: fewer would let new connections wait
+// for seconds.
+constexpr int kAcceptsPerTurn = 1'024;
 // Connections over the limit that are told so with 503, rather than left waiting.
 constexpr std::size_t kMaxRefusing = 64;
 constexpr std::chrono::milliseconds kRetryAccept{100};

@@ -18,6 +18,10 @@ export class Metrics {
     return metrics;
   }
 
+  has(name) {
+    return this.samples.some((sample) => sample.name === name);
+  }
+
   /** Sum of the samples `headgate_NAME` whose labels agree; fails if there is none. */
   get(name, labels = {}) {
     const found = this.samples.filter((sample) => sample.name === name

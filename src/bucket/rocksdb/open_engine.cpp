@@ -88,8 +88,9 @@ rocksdb::DBOptions database_options(const RocksOptions& options) {
   // After a crash of the machine what is left is a prefix of the writes, of all families alike.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   db.db_write_buffer_size = options.write_buffer_bytes;
-  // Bounds what an open has to read again.
-  db.max_total_wal_size = 2 * options.write_buffer_bytes;
+  // Bounds what an open has to insert again: with the default 64 MiB, up to a second. Twice the
+  // buffers took four times as long and saved nothing when writing.
+  db.max_total_wal_size = options.write_buffer_bytes / 2;
   db.max_background_jobs = 2;
   db.bytes_per_sync = 1u << 20;
   db.keep_log_file_num = 4;

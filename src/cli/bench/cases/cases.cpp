@@ -9,7 +9,7 @@ const std::vector<CaseKind>& all_cases() {
       {"waiting", "longpoll feeds that wait: memory, and one write for all", make_waiting_case},
       {"put-one", "new documents by PUT, one connection", make_put_one_case},
       {"put", "new documents by PUT, many connections", make_put_case},
-      {"overload", "the same on 32 times as many connections", make_overload_case},
+      {"overload", "twice as many a second as the server took", make_overload_case},
       {"bulk", "new documents by _bulk_docs, 100 at a time, 4 connections", make_bulk_case},
       {"get", "documents by GET, many connections", make_get_case},
       {"push", "from a write to one continuous feed", make_push_continuous_case},
