@@ -2,13 +2,14 @@
 // Requests in great number. Fetch would cost the client so much that the server had time between two.
 import http from 'node:http';
 
-const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
+http.globalAgent.keepAlive = true;
+http.globalAgent.maxSockets = 256;
 
 /** One request; what is answered as {status, headers, text}. `body` is text. */
 export function send(method, url, body, headers = {}) {
   return new Promise((resolve, reject) => {
     const fields = body === undefined ? headers : { 'Content-Type': 'application/json', ...headers };
-    const request = http.request(url, { method, agent, headers: fields }, (response) => {
+    const request = http.request(url, { method, headers: fields }, (response) => {
       const pieces = [];
       response.on('data', (piece) => pieces.push(piece));
       response.on('error', reject);
