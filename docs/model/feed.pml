@@ -19,7 +19,7 @@
 #define R15a  1  /* a pass reads stable first                                                   */
 #endif
 #ifndef R15f
-#define R15f  1  /* a channel that could not be checked: low is the stable of its last check    */
+#define R15f  1  /* a pass in which a channel could not be checked is dropped, and begun anew   */
 #endif
 #ifndef R15b
 #define R15b  1  /* entries without a sequence document are awaited                             */
@@ -124,7 +124,7 @@ proctype Client() {
   byte safe, high, skip_to, last_stable, awaited;   /* the feed                                */
   byte sent[2];
   byte id_low, id_seq;                        /* the client's id, as printed: low 0 is absent   */
-  byte seen[4] = UNKNOWN, copy[4], checked[4];  /* nodes: counters, blocks, stable at the check */
+  byte seen[4] = UNKNOWN, copy[4];            /* the nodes: counters and blocks                 */
   byte fails = FAILS, reconnects = RECONNECTS; bit node, mode = (MODE == 1), more = 1;
 #if MODE == 2
   if :: mode = 0 :: mode = 1 fi;
@@ -142,10 +142,10 @@ proctype Client() {
        do
        :: i < CHANNELS ->
             if
-            :: atomic { fails > 0 -> fails--; low = (R15f -> MIN2(low, checked[AT(i)]) : low) }
+            :: atomic { fails > 0 -> fails--;
+                 if :: R15f -> more = 1; st = 0; low = 0; i = 0; goto dropped :: else fi }
             :: value = counter[i];
-               if :: value != seen[AT(i)] -> d_step { copy[AT(i)] = block[i]; seen[AT(i)] = value } :: else fi;
-               checked[AT(i)] = MAX2(checked[AT(i)], (R15a -> st : 0))
+               if :: value != seen[AT(i)] -> d_step { copy[AT(i)] = block[i]; seen[AT(i)] = value } :: else fi
             fi; d_step { i++; value = 0 }
        :: else -> break
        od;
@@ -191,7 +191,8 @@ proctype Client() {
               if :: true :: id_low = (safe < high && R17a -> safe : 0); id_seq = high fi
             :: else fi;
          d_step { if :: !R15b -> awaited = 0 :: else fi;
-           st = 0; low = 0; n = 0; m = 0; w = 0; from = 0; reach = 0; early = 0; rows = 0; max_rows = 0; i = 0 } }
+           st = 0; low = 0; n = 0; m = 0; w = 0; from = 0; reach = 0; early = 0; rows = 0; max_rows = 0; i = 0 } };
+dropped: skip
   od
 }
 

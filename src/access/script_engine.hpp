@@ -66,6 +66,10 @@ struct SyncTrial {
 Result<SyncTrial> try_sync_function(std::string_view source, const SyncInput& input,
                                     ScriptLimits limits = {});
 
+/// For the whole process and for good: functions may take any time. A simulation must not depend on
+/// how busy the machine is.
+void lift_script_time_limits();
+
 /// Compiled functions that one thread keeps ready; more are compiled again when needed (about 1
 /// ms).
 inline constexpr std::size_t kFunctionsPerRuntime = 32;

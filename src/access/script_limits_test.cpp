@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 
 #include "access/script_memory.hpp"
@@ -66,6 +67,20 @@ TEST(ScriptLimits, TimeOnTheClockIsLimitedToo) {
       ScriptLimits{.cpu_time = std::chrono::hours(1), .wall_time = std::chrono::milliseconds(50)});
   EXPECT_EQ(bad_run(*function), kTimedOut);
   expect_fine(*function);
+}
+
+// In a process of its own: it is for good.
+TEST(ScriptLimits, TimeCanBeGivenWithoutALimit) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto run_without_limits = [] {
+    lift_script_time_limits();
+    const auto function = bad_function("let sum = 0; for (let i = 0; i < 3e8; ++i) sum += i % 3;",
+                                       ScriptLimits{.cpu_time = std::chrono::milliseconds(20),
+                                                    .wall_time = std::chrono::milliseconds(20)});
+    const auto output = run(*function, input_of(R"({"bad":true})"));
+    std::exit(output.rejection ? 1 : 0);
+  };
+  EXPECT_EXIT(run_without_limits(), testing::ExitedWithCode(0), "");
 }
 
 TEST(ScriptLimits, ASingleBuiltInCallThatTakesALotIsSurvived) {

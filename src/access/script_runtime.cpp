@@ -234,7 +234,7 @@ bool EngineRuntime::may_go_on() {
   if (stop_ == Stop::none && is_over_heap()) stop_ = Stop::out_of_memory;
   const bool is_late =
       now.cpu - start_.cpu > limits_.cpu_time || now.wall - start_.wall > limits_.wall_time;
-  if (stop_ == Stop::none && is_late) stop_ = Stop::timeout;
+  if (stop_ == Stop::none && is_late && shared().has_time_limits) stop_ = Stop::timeout;
   return stop_ == Stop::none;
 }
 

@@ -33,6 +33,7 @@ class ScriptRuntime {
     std::atomic<std::uint64_t> runtimes_started{0};
     std::atomic<std::uint64_t> timeouts{0};
     std::atomic<std::uint64_t> out_of_memory{0};
+    std::atomic<bool> has_time_limits{true};
   };
   static Shared& shared();
 

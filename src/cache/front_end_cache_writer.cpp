@@ -66,8 +66,10 @@ Task<std::vector<FrontEndCacheWriter::Outcome>> FrontEndCacheWriter::write(
     if (HG_BUGGIFY("late sequence document"))
       co_await space_.environment.sleep_for(std::chrono::milliseconds(1));
     std::vector<SequenceDocument> documents;
-    for (CacheWrite& write : writes)
+    for (CacheWrite& write : writes) {
+      if (!write.entry.removals.empty()) HG_PROBE("R7 removal entered");
       documents.push_back({false, std::move(write.entry), write.identity, fence.epoch});
+    }
     outcomes = co_await write_sequence_documents(std::move(documents), std::move(fence));
   }
   unfinished_ += static_cast<std::uint64_t>(

@@ -106,6 +106,8 @@ Task<void> WriteBatch::run_round(Round round) {
   leave_out_unchanged(round);
   co_await store_parts(round);
   co_await allocate(round);
+  if (HG_BUGGIFY("late base write"))
+    co_await context_.environment.sleep_for(2 * config_->gap_timeout);
   co_await write_base(round);
   co_await write_cache(round);
   co_await await_rights();

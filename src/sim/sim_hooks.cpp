@@ -15,7 +15,7 @@ SimHooks::~SimHooks() {
 }
 
 bool SimHooks::buggify(std::string_view name) {
-  if (!world_.choices().is_set(name, options_.active_names)) return false;
+  if (is_calm_ || !world_.choices().is_set(name, options_.active_names)) return false;
   const ChoiceScope scope(fnv1a(name) + world_.current_node().value());
   if (!world_.choices().chance("buggify", options_.yes, scope)) return false;
   count("buggify: ", name);

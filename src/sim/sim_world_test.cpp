@@ -248,7 +248,7 @@ TEST(SimHooks, AnswerTheMacrosOfTheRealCode) {
     EXPECT_EQ(hooks.reached().at("A1 gap"), 2u);
     EXPECT_EQ(hooks.reached().at("buggify: small batch"), static_cast<std::uint64_t>(yes));
     EXPECT_THAT(hooks.rules_asked(), ElementsAre("R3", "R4"));
-    hooks.calm();
+    hooks.calm(true);
     for (int i = 0; i < 100; ++i) EXPECT_FALSE(HG_BUGGIFY("small batch"));
   }
   EXPECT_TRUE(HG_RULE("R3"));

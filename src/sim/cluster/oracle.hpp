@@ -133,6 +133,7 @@ class Oracle {
     std::set<std::string> leaves = {};
     std::optional<TimePoint> acknowledged = {};
     bool is_replicated = false;  ///< acknowledged with that durability
+    std::uint32_t moves = 0;     ///< to another number since anybody changed it
   };
   /// A user or role after one write.
   struct Rights {
@@ -146,11 +147,13 @@ class Oracle {
   void take_journals();
   void saw_base(const SimMutation& mutation);
   void saw_document(const SimMutation& mutation);
+  void check_moves(const std::string& id, Version& version, const Version* before);
   void saw_principal(const SimMutation& mutation);
   void use_sequence(Sequence sequence, const SimMutation& mutation);
   void saw_cache(const SimMutation& mutation);
   void saw_sequence_document(const SimMutation& mutation);
   void saw_stable(const SimMutation& mutation);
+  void check_id(const Reader& reader, const SeenChange& change);
   void check_accounted(const StableRecord& record, const std::string& generation);
   bool is_current(const StableRecord& record) const;
 
@@ -193,6 +196,7 @@ class Oracle {
   std::map<std::pair<std::string, Sequence>, const SimMutation*> live_documents_;  // the last ones
   std::string generation_;
   std::set<Key> stable_keys_;
+  Sequence highest_published_;  ///< by anybody, lost or not
   bool is_settled_ = false;
   Sequence highest_stable_;
   Sequence checked_;

@@ -50,9 +50,10 @@ void Oracle::saw_sequence_document(const SimMutation& mutation) {
 }
 
 void Oracle::saw_stable(const SimMutation& mutation) {
+  const auto record = StableRecord::decode(mutation.bytes);
+  if (record) highest_published_ = std::max(highest_published_, record->stable);
   if (mutation.is_lost) return;
   stable_keys_.insert(mutation.key);
-  const auto record = StableRecord::decode(mutation.bytes);
   if (!record) return fail("format", "a stable record that cannot be decoded");
   generation_ = generation_of(mutation.key.tag, kStableTag.size());
   if (!is_current(*record)) return;

@@ -107,6 +107,7 @@ bool Oracle::has_fixed_rights(const Reader& reader) const {
 
 void Oracle::deliver(const Reader& reader, Replica& replica, const SeenChange& change,
                      TimePoint pass_began) {
+  check_id(reader, change);
   if (change.id.starts_with('_')) return;
   const auto& history = documents_[change.id];
   std::vector<std::size_t> candidates;
@@ -154,6 +155,15 @@ void Oracle::deliver(const Reader& reader, Replica& replica, const SeenChange& c
     version = is_older ? candidates.back() : *next;
   }
   replica.documents[change.id] = {version, change.rev, change.is_deleted, !change.removed.empty()};
+}
+
+// R17, R6b: where a client goes on from says that all up to there is settled.
+void Oracle::check_id(const Reader& reader, const SeenChange& change) {
+  const auto id = SequenceId::parse(change.seq);
+  if (!id) return fail("format", fmt::format("{} is sent the id {}", reader.name, change.seq));
+  if (id->safe() > highest_published_)
+    fail("R17", fmt::format("{} is sent {}@{}, and stable was never above {}", reader.name,
+                            change.id, change.seq, highest_published_.value()));
 }
 
 std::optional<std::string> Oracle::missing(const Reader& reader, const Replica& replica) const {

@@ -12,6 +12,10 @@
 namespace headgate {
 namespace {
 
+// An audit moves a document once for each of its revisions that was lost: in seeds less than ten
+// times, more often in a scripted loss of many.
+constexpr std::uint32_t kMovesMost = 100;
+
 /// The number of the script's write that made this body; 0: none.
 std::uint32_t number_in(std::string_view body) {
   constexpr std::string_view kMark = "\"w\":";
@@ -61,6 +65,7 @@ void Oracle::begin_again() {
   generation_.clear();
   highest_stable_ = Sequence();
   checked_ = Sequence();
+  highest_published_ = Sequence();
   checked_under_.clear();
   take_journals();
 }
@@ -108,7 +113,17 @@ void Oracle::saw_document(const SimMutation& mutation) {
     fail("R2", fmt::format("{} goes from sequence {} to {}", mutation.key.name,
                            before->sequence.value(), version.sequence.value()));
   use_sequence(version.sequence, mutation);
+  check_moves(mutation.key.name, version, before);
   history.push_back(std::move(version));
+}
+
+// R10: a document that was resequenced is settled by that, unless another fault strikes.
+void Oracle::check_moves(const std::string& id, Version& version, const Version* before) {
+  const bool is_move = before != nullptr && before->rev == version.rev &&
+                       before->leaves == version.leaves && before->channels == version.channels;
+  if (is_move) version.moves = before->moves + 1;
+  if (version.moves > kMovesMost)
+    fail("R10", fmt::format("{} {} was resequenced {} times", id, version.rev, version.moves));
 }
 
 void Oracle::saw_principal(const SimMutation& mutation) {
@@ -132,6 +147,8 @@ void Oracle::saw_principal(const SimMutation& mutation) {
 // R6: no number is handed out twice, not even by two masters at once. But one request may be
 // carried out twice (F3): by the master whose writes a failover lost, then by the next one.
 void Oracle::use_sequence(Sequence sequence, const SimMutation& mutation) {
+  if (sequence <= Sequence(1))
+    fail("R6b", fmt::format("{} was given the number of the creation", mutation.key.name));
   const auto [used, is_new] = used_.try_emplace(sequence, &mutation);
   if (is_new) return;
   const SimMutation& before = *used->second;

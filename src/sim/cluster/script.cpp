@@ -152,6 +152,8 @@ void for_each_setting(Settings& s, Field field) {
   field("buggify", s.buggify);
   field("compact_ms", s.compact_ms);
   field("crash_at", s.crash_at);
+  field("lose_at", s.lose_at);
+  field("rounds", s.rounds);
 }
 
 template <class Step, class Field>

@@ -54,6 +54,8 @@ struct ScriptSettings {
   std::uint32_t buggify = 0;     ///< share of the places made use of
   std::uint32_t compact_ms = 0;  ///< how often the cache is compacted; 0: when it is time
   std::uint32_t crash_at = 0;    ///< crashes soon after a node has come to one of some places
+  std::uint32_t lose_at = 0;     ///< the same of failovers that lose writes
+  std::uint32_t rounds = 0;      ///< of writes once the faults are over, each to be told at once
 
   friend bool operator==(const ScriptSettings&, const ScriptSettings&) = default;
 };

@@ -81,6 +81,13 @@ TEST(SimRun, OneWriteLessIsAnotherRun) {
   EXPECT_NE(run_script(script, {}).log_hash, run_script(small_script(), {}).log_hash);
 }
 
+// What would go on until its history fills the memory is a violation long before.
+TEST(SimRun, EndsWhereADocumentMovesOnAndOn) {
+  const SimRunResult result = run_script(draw_script(1, {}), {.broken_rules = {"R10"}});
+  ASSERT_TRUE(result.violation);
+  EXPECT_EQ(result.violation->invariant, "R10");
+}
+
 // A rule that is broken on purpose: found, and made short.
 TEST(Shrinker, LeavesWhatBreaksThePromise) {
   const SimRunOptions options{.broken_rules = {"R7 read"}};

@@ -128,8 +128,7 @@ void SimCluster::strike() {
   if (has_failed()) return;
   make_noise(base_);
   make_noise(cache());
-  if (script_.settings.crash_at != 0)
-    hooks_.watch_probes([this](auto place, auto node) { crash_at(place, node); });
+  hooks_.watch_probes([this](auto place, auto node) { reached(place, node); });
   tasks_.spawn(pusher_->run());
   for (const ScriptStep& step : script_.steps)
     world_.after(step.at, {.label = to_string(step.kind)}, [this, &step] { apply(step); });
@@ -139,7 +138,7 @@ void SimCluster::strike() {
 void SimCluster::heal() {
   if (has_failed()) return;
   is_healed_ = true;
-  hooks_.calm();
+  hooks_.calm(true);
   clients_->is_calm = true;
   world_.scheduling() = {};
   base_.heal_all();
@@ -213,8 +212,10 @@ std::string SimCluster::story() const {
   const std::string& what = oracle_->violation()->what;
   std::string text;
   for (const SimFollower& follower : followers_)
-    if (what.find(follower.reader().name) != std::string::npos)
-      text += follower.story() + oracle_->rights_of(follower.reader().user);
+    if (what.find(follower.reader().name) != std::string::npos) text += follower.story();
+  for (std::uint32_t user = 1; user <= 4; ++user)
+    if (what.find("(" + user_name(user) + ")") != std::string::npos)
+      text += oracle_->rights_of(user_name(user));
   for (const char kind : {'d', 'p'}) {
     for (std::uint32_t n = 0; n <= 10'000; ++n) {
       const std::string id = fmt::format("{}{}", kind, n);

@@ -31,6 +31,8 @@ class SimCluster {
   void heal();
   /// Until every client holds what it has to, or a violation.
   void converge();
+  /// Nothing is wrong any more; a few writes at a time have to be told as they should.
+  void trickle();
   /// Old sequence ids and new readers, at every node, in both modes; then the oracle's own checks.
   void prove();
 
@@ -51,7 +53,10 @@ class SimCluster {
   void apply_node_fault(const ScriptStep& step);
   void apply_store_fault(const ScriptStep& step);
   void restore();
+  void reached(std::string_view place, NodeNumber number);
   void crash_at(std::string_view place, NodeNumber number);
+  void lose_at(std::string_view place);
+  ScriptStep draw_trickle(std::uint32_t number);
   void make_noise(SimStore& store) const;
   void lose_process(SimNode& node, std::uint32_t lost_writes, std::chrono::milliseconds down_for);
   void refuse(SimStore& store, Errc code, std::chrono::milliseconds lasts);
@@ -78,6 +83,7 @@ class SimCluster {
   std::optional<SimStore::Snapshot> snapshot_;
   bool is_healed_ = false;
   std::uint32_t crashes_at_places_ = 0;
+  std::uint32_t losses_at_places_ = 0;
   TaskScope tasks_;
 };
 

@@ -17,6 +17,11 @@ constexpr double kCrashPlaces = 0.2;
 constexpr std::uint64_t kTurnsToCrash = 12;
 constexpr milliseconds kDownAfterCrash{100};
 constexpr std::uint32_t kCrashesAtPlaces = 4;
+// Failovers at places.
+constexpr double kLossPlaces = 0.2;
+constexpr std::uint64_t kLostAtPlaces = 4;
+constexpr DelayRange kTimeToLoss{milliseconds(0), milliseconds(20)};
+constexpr std::uint32_t kLossesAtPlaces = 3;
 
 double thousandths(std::uint32_t value) {
   return static_cast<double>(value) / 1'000;
@@ -93,10 +98,34 @@ void SimCluster::apply_fault(const ScriptStep& step) {
   }
 }
 
+void SimCluster::reached(std::string_view place, NodeNumber number) {
+  if (is_healed_) return;
+  if (script_.settings.crash_at != 0) crash_at(place, number);
+  if (script_.settings.lose_at != 0) lose_at(place);
+}
+
+// What was written at such a place, or just before, is what a failover must not take unnoticed.
+void SimCluster::lose_at(std::string_view place) {
+  Choices& choices = world_.choices();
+  if (losses_at_places_ == kLossesAtPlaces) return;
+  if (!choices.is_set(std::string("loss: ").append(place), kLossPlaces)) return;
+  if (!choices.chance("lose at", thousandths(script_.settings.lose_at))) return;
+  ++losses_at_places_;
+  SimStore& store = choices.chance("loss on cache", 0.5) ? cache() : base_;
+  const PartitionNumber partition(
+      static_cast<std::uint32_t>(choices.below("loss of partition", store.partition_count())));
+  const auto lost = static_cast<std::uint32_t>(1 + choices.below("lost at", kLostAtPlaces));
+  later(choices.duration("time to the loss", kTimeToLoss), "loss at a place",
+        [this, &store, partition, lost] {
+          world_.count_fault("failover at a place");
+          store.fail_over(partition, {.lose = lost});
+        });
+}
+
 // Between two steps of a repair is where a crash hurts, and where one at any time seldom falls.
 void SimCluster::crash_at(std::string_view place, NodeNumber number) {
   const Choices& choices = world_.choices();
-  if (is_healed_ || crashes_at_places_ == kCrashesAtPlaces) return;
+  if (crashes_at_places_ == kCrashesAtPlaces) return;
   if (number.value() == 0 || number.value() > nodes_.size()) return;
   if (!choices.is_set(place, kCrashPlaces)) return;
   const ChoiceScope scope(number.value());

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "access/script_engine.hpp"
 #include "sim/cluster/sim_cluster.hpp"
 
 namespace headgate {
@@ -21,6 +22,7 @@ void print_event(const SimWorld::Event& event) {
 }  // namespace
 
 SimRunResult run_script(const Script& script, const SimRunOptions& options) {
+  lift_script_time_limits();
   SimWorld world({.seed = script.settings.seed, .steps_max = kStepsMost});
   if (options.is_verbose) world.set_log_observer(print_event);
   SimHooks hooks(world, {.active_names = static_cast<double>(script.settings.buggify) / 1'000,
@@ -32,6 +34,7 @@ SimRunResult run_script(const Script& script, const SimRunOptions& options) {
     cluster.strike();
     cluster.heal();
     cluster.converge();
+    cluster.trickle();
     cluster.prove();
     result.violation = cluster.oracle().violation();
     result.story = cluster.story();

@@ -22,8 +22,10 @@ Task<void> witness_rights(SimClientSite& site, std::set<std::string> users, std:
   Choices& choices = site.world().choices();
   const auto who = choices.below("witness", users.size(), scope);
   const auto where = choices.below("witness's node", site.nodes.size(), scope);
-  const Reader reader{.name = fmt::format("witness of write {}", write),
-                      .user = *std::next(users.begin(), static_cast<std::ptrdiff_t>(who)),
+  const std::string user = *std::next(users.begin(), static_cast<std::ptrdiff_t>(who));
+  const Reader reader{.name = fmt::format("witness of write {} ({}) at node {}", write, user,
+                                          site.nodes[where].number().value()),
+                      .user = user,
                       .channels = {}};
   ChangesOptions options;
   options.mode = ReadMode::available;

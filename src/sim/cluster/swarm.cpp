@@ -17,6 +17,7 @@ constexpr std::uint32_t kUsers = 4;  // the first two keep their rights
 constexpr std::uint32_t kFixedUsers = 2;
 constexpr std::uint32_t kOperations = 180;  // besides users, followers and pushed documents
 constexpr milliseconds kWarmUp{300};
+constexpr std::uint32_t kRounds = 8;
 
 class Swarm {
  public:
@@ -27,6 +28,7 @@ class Swarm {
   Script draw() {
     draw_settings();
     draw_noise();
+    if (script_.settings.is_cluster && chance("losses", 0.15)) make_losses_likely();
     draw_people();
     draw_operations();
     draw_faults();
@@ -63,6 +65,7 @@ class Swarm {
 
   void draw_settings();
   void draw_noise();
+  void make_losses_likely();
   void draw_people();
   void draw_operations();
   void draw_operation(milliseconds at);
@@ -111,6 +114,7 @@ void Swarm::draw_noise() {
   s.buggify = chance("buggify", 0.5) ? 300 : 0;
   s.compact_ms = strength("compaction", 0.7, 400);
   s.crash_at = strength("crash at", 0.3, 300);
+  s.rounds = kRounds;
   if (!s.is_cluster) return;  // between a process and its own store there is no network
   s.delay_us = 50 + strength("delay", 0.7, 4'000);
   s.lag_us = strength("lag", 0.7, 20'000);
@@ -120,6 +124,21 @@ void Swarm::draw_noise() {
   s.duplicated = strength("duplicated", 0.4, 20);
   s.refused = strength("refused", 0.3, 30);
   s.skip_superseded = strength("skip superseded", 0.5, 700);
+  s.lose_at = strength("lose at", 0.3, 300);
+}
+
+// Several rules matter only where a failover takes what was stable, or a buried number with a write
+// underway to it: each alone is rare. Here all that it takes exists at once.
+void Swarm::make_losses_likely() {
+  ScriptSettings& s = script_.settings;
+  s.stable_durability = Durability::disk;
+  s.cache_writes = options_.cache_writes.value_or(CacheWrites::frontend);
+  s.partitions = 2 + below("partitions of losses", 2);
+  s.gap_timeout = milliseconds(20);
+  s.buggify = 1'000;
+  s.lose_at = 300;
+  s.lag_us = 20'000;
+  s.skip_superseded = 700;
 }
 
 void Swarm::draw_people() {
