@@ -91,7 +91,10 @@ ChannelPlan plan_channels(const std::vector<FeedChannel>& channels, const Change
                           Sequence stable, Sequence narrowed_at) {
   ChannelPlan plan;
   plan.is_held = narrowed_at > stable && HG_RULE("R17 rights");
-  if (plan.is_held) plan.defer(narrowed_at);
+  if (plan.is_held) {
+    HG_PROBE("R17 position held");
+    plan.defer(narrowed_at);
+  }
   for (const auto& [channel, granted_at, had_until] : channels) {
     if (granted_at > stable) {
       plan.defer(granted_at);

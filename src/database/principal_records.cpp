@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/buggify.hpp"
 #include "database/base_keys.hpp"
 
 namespace headgate {
@@ -90,6 +91,7 @@ Task<Result<PrincipalRecords::Written>> PrincipalRecords::write_holding(
     if (is_lost_race(reply.status)) continue;
     const bool is_unknown = reply.status == Errc::timeout_unknown_outcome;
     if (!reply.ok() && !is_unknown) co_return Error{reply.status, "writing a user or role"};
+    HG_PROBE("user or role stored");
     const Allocation used = *std::exchange(held, std::nullopt);
     const auto finished = is_unknown ? co_await find_outcome(name, used.first)
                                      : co_await write_cache(name, stored, reply, used);
