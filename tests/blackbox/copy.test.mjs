@@ -148,13 +148,19 @@ async function withMove({ count, durability = 'memory', target }, body) {
   }
 }
 
+/** Without the number that names an epoch's beginning, which places in a backfill get there. */
+function undated(row) {
+  const numbers = `${row.seq}`.split(':');
+  return { ...row, seq: numbers.length > 2 ? numbers.slice(1).join(':') : row.seq };
+}
+
 function expectSame(after, before) {
   assert.deepEqual(Object.keys(after), Object.keys(before));
   for (const [what, { results, ...rest }] of Object.entries(before)) {
     const { results: found, ...others } = after[what];
     assert.deepEqual(others, rest, what);
     assert.equal(found?.length, results?.length, what);
-    results?.forEach((row, index) => assert.deepEqual(found[index], row, what));
+    results?.forEach((row, index) => assert.deepEqual(undated(found[index]), undated(row), what));
   }
 }
 
