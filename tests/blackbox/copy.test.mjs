@@ -234,6 +234,26 @@ test('a promise to keep on the disk becomes one to replicate', () =>
     assert.equal(config.durability, 'replicated');
   }));
 
+test('a master that fails over meanwhile costs another try at most', () =>
+  withMove({ count: 3_000, durability: 'disk', target: clusterOfSix() }, async (move) => {
+    await move.source.stop();
+    const [cluster] = move.redis;
+    const [master] = cluster.masters();
+    const sizes = () => cluster.masters().reduce((sum, one) => sum + Number(one.ask('DBSIZE')), 0);
+    const { child, ended } = startCopy(move.from, move.to);
+    await waitFor('half of it is there', () => sizes() > 1_500 || child.exitCode !== null, 60_000);
+    await master.kill();
+    const { code, text } = await ended;
+    await master.run();
+    await cluster.untilWhole();
+    if (code !== 0) {
+      assert.match(text, /run it again/);
+      const done = await copy(move.from, move.to);
+      assert.equal(done.code, 0, done.text);
+    }
+    await expectMoved(await move.serve(), move.known, move.before);
+  }));
+
 test('what cannot be copied is refused before anything is written', async () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'headgate-copy-'));
   const [port] = await freePorts(1);
