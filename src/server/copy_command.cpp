@@ -44,6 +44,12 @@ std::string_view name_of(StoreCopy::Step step) {
   return "";
 }
 
+/// A server that is not there, or a failover.
+bool is_of_the_moment(Errc code) {
+  return code == Errc::unavailable || code == Errc::overloaded || code == Errc::rolled_back ||
+         code == Errc::timeout_unknown_outcome;
+}
+
 /// The event loop of one copy.
 class CopyRun {
  public:
@@ -96,7 +102,9 @@ class CopyRun {
     } else if (done.error().code == Errc::cancelled) {
       exit_status_ = fail({Errc::internal, "stopped; run it again to go on"});
     } else {
-      exit_status_ = fail(done.error());
+      Error why = done.error();
+      if (is_of_the_moment(why.code)) why.context += "; run it again to go on";
+      exit_status_ = fail(why);
     }
   }
 

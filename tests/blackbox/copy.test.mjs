@@ -148,13 +148,19 @@ async function withMove({ count, durability = 'memory', target }, body) {
   }
 }
 
+/** Without the number that names an epoch's beginning, which places in a backfill get there. */
+function undated(row) {
+  const numbers = `${row.seq}`.split(':');
+  return { ...row, seq: numbers.length > 2 ? numbers.slice(1).join(':') : row.seq };
+}
+
 function expectSame(after, before) {
   assert.deepEqual(Object.keys(after), Object.keys(before));
   for (const [what, { results, ...rest }] of Object.entries(before)) {
     const { results: found, ...others } = after[what];
     assert.deepEqual(others, rest, what);
     assert.equal(found?.length, results?.length, what);
-    results?.forEach((row, index) => assert.deepEqual(found[index], row, what));
+    results?.forEach((row, index) => assert.deepEqual(undated(found[index]), undated(row), what));
   }
 }
 
@@ -226,6 +232,26 @@ test('a promise to keep on the disk becomes one to replicate', () =>
     await expectMoved(server, move.known, move.before);
     const config = expectStatus(await server.admin('GET', '/db/_config'), 200);
     assert.equal(config.durability, 'replicated');
+  }));
+
+test('a master that fails over meanwhile costs another try at most', () =>
+  withMove({ count: 3_000, durability: 'disk', target: clusterOfSix() }, async (move) => {
+    await move.source.stop();
+    const [cluster] = move.redis;
+    const [master] = cluster.masters();
+    const sizes = () => cluster.masters().reduce((sum, one) => sum + Number(one.ask('DBSIZE')), 0);
+    const { child, ended } = startCopy(move.from, move.to);
+    await waitFor('half of it is there', () => sizes() > 1_500 || child.exitCode !== null, 60_000);
+    await master.kill();
+    const { code, text } = await ended;
+    await master.run();
+    await cluster.untilWhole();
+    if (code !== 0) {
+      assert.match(text, /run it again/);
+      const done = await copy(move.from, move.to);
+      assert.equal(done.code, 0, done.text);
+    }
+    await expectMoved(await move.serve(), move.known, move.before);
   }));
 
 test('what cannot be copied is refused before anything is written', async () => {
