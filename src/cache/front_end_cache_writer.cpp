@@ -64,7 +64,7 @@ Task<std::vector<FrontEndCacheWriter::Outcome>> FrontEndCacheWriter::write(
     is_ready = (co_await raise_access_counter()).has_value();
   if (is_ready || !HG_RULE("R1")) {
     if (HG_BUGGIFY("late sequence document"))
-      co_await space_.environment.sleep_for(std::chrono::milliseconds(1));
+      co_await space_.environment.sleep_for(space_.settings.poll);
     std::vector<SequenceDocument> documents;
     for (CacheWrite& write : writes) {
       if (!write.entry.removals.empty()) HG_PROBE("R7 removal entered");
