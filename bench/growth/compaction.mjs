@@ -18,6 +18,7 @@ import { ServerUnderGrowth } from './server_under_growth.mjs';
 const kBulk = 500;
 const kBulksAtOnce = 4;
 const kChannel = 'all';
+const kPatience = 1_200_000; // ms
 
 /** One revision more of every document; `revisions` holds their present ones. */
 async function writeAll(grown, count, revisions) {
@@ -42,9 +43,14 @@ async function compactedEntries(grown) {
 }
 
 async function compact(grown) {
+  const isRunning = async () =>
+    JSON.parse((await ask(200, 'GET', `${grown.url}`)).text).compact_running;
+  const ended = async () => (await grown.metrics()).get('cache_compactions_total');
+  await waitFor('no compaction runs', async () => !await isRunning(), kPatience);
+  const before = await ended();
   await ask(202, 'POST', `${grown.url}/_compact`, '{}');
   await waitFor('the cache is compacted', async () =>
-    !JSON.parse((await ask(200, 'GET', `${grown.url}`)).text).compact_running, 1_200_000);
+    await ended() > before && !await isRunning(), kPatience);
   await grown.untilIdle();
 }
 

@@ -140,7 +140,7 @@ const users = {
 
 /** Longpolls that wait in one channel. */
 const feeds = {
-  sizes: { tiny: [10, 100], normal: [10, 100, 1_000], full: [10, 100, 1_000, 10_000] },
+  sizes: { tiny: [10, 100], normal: [10, 100, 1_000], full: [10, 100, 1_000, 9_000] }, // 20,000 descriptors are enough for it
   config: {},
   knownId: documentId(0),
   async fill(grown, from) {
