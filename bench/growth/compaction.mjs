@@ -3,8 +3,8 @@
 //
 //   node bench/growth/compaction.mjs [--documents 1000] [--revisions 20] [--data DIR] [--redis]
 //
-// Compaction happens by itself while documents are written; `written` is what that left, `compacted` after
-// `_compact`. `once` is what as many documents cost that were written once.
+// For each document: bytes on disk or in Redis, and what a first sync costs. `once`: of as many documents that were
+// written once; `written`: after all revisions, what compaction by itself left; `compacted`: after `_compact`.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -37,11 +37,6 @@ async function writeAll(grown, count, revisions) {
   });
 }
 
-/** Entries that compaction took out of the channel since the server's start; as many left `*`. */
-async function compactedEntries(grown) {
-  return (await grown.metrics()).get('compacted_entries_total') / 2;
-}
-
 async function compact(grown) {
   const isRunning = async () =>
     JSON.parse((await ask(200, 'GET', `${grown.url}`)).text).compact_running;
@@ -54,16 +49,15 @@ async function compact(grown) {
   await grown.untilIdle();
 }
 
-/** `written`: how many entries the channel got. The server is started again: what it had in memory is no measure. */
-async function look(grown, redis, documents, written) {
+/** By document. The server is started again: what it had in memory is no measure. */
+async function look(grown, redis, documents) {
   await grown.untilIdle();
   const bytes = redis ? Number(/used_memory:(\d+)/.exec(redis.ask('INFO', 'memory'))[1]) : grown.disk;
-  const entries = written - grown.compacted - (await compactedEntries(grown));
-  const found = { bytes_each: bytes / documents, entries_each: entries / documents };
-  grown.compacted = written - entries;
   await grown.restartAfterKill('d0');
   await grown.untilIdle();
-  return { ...found, first_sync: await probeFirstSync(grown, { channels: [kChannel], rows: documents }) };
+  const sync = await probeFirstSync(grown, { channels: [kChannel], rows: Infinity });
+  const each = sync.operations / documents;
+  return { bytes: bytes / documents, rows: each, us: sync.us * each, cache_reads: sync.cache_reads * each };
 }
 
 async function measure({ documents, revisions, data, redis }) {
@@ -75,19 +69,18 @@ async function measure({ documents, revisions, data, redis }) {
     args.push('--config', config);
   }
   const grown = await ServerUnderGrowth.start({}, { dataDir, args });
-  grown.compacted = 0;
   try {
     const present = [];
     await writeAll(grown, documents, present);
     const found = { documents, revisions, engine: redis ? 'redis' : 'embedded',
-      once: await look(grown, redis, documents, documents) };
+      once: await look(grown, redis, documents) };
     found.writing = await grown.costOf(documents * (revisions - 1), async () => {
       for (let round = 1; round < revisions; round += 1) await writeAll(grown, documents, present);
       await grown.untilIdle();
     });
-    found.written = await look(grown, redis, documents, documents * revisions);
+    found.written = await look(grown, redis, documents);
     found.compacting = await grown.costOf(documents, () => compact(grown));
-    found.compacted = await look(grown, redis, documents, documents * revisions);
+    found.compacted = await look(grown, redis, documents);
     return found;
   } finally {
     await grown.close();
