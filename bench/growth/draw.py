@@ -4,7 +4,7 @@
 
   bench/growth/draw.py --svg docs/growth.svg FILE...
 
-Prints the tables of docs/performance.md.
+Prints the table of docs/performance.md.
 """
 
 import argparse
@@ -47,6 +47,7 @@ MEASURES = [
     ("memory, filled", "MiB", 0, lambda at: at["filled"]["memory"] / MIB, ()),
     ("memory, after a restart and the work above", "MiB", 0, lambda at: at["memory"] / MIB, ()),
     ("disk, each", "bytes", 0, disk_each, ("documents", "channels", "entries", "revisions", "users")),
+    ("kill until it serves", "ms", 0, lambda at: at["restart"]["seconds"] * 1000, ()),
     ("kill until it serves, processor", "ms", 0, lambda at: at["restart"]["us"] / 1000, ()),
 ]
 DRAWN = ["a write by PUT", "a document by GET", "ten new rows of a channel", "a row of a first sync",
@@ -61,18 +62,20 @@ def short(number):
     return f"{number:g}"
 
 
-def table(name, sizes):
-    lines = [f"| {ABOUT[name][0].upper()}{ABOUT[name][1:]} | "
-             + " | ".join(f"{at['size']:,}" for at in sizes) + " |",
-             "| --- |" + " --- |" * len(sizes)]
+def cell(sizes, decimals, value_of):
+    values = [value_of(at) for at in sizes]
+    return "" if None in values else " / ".join(f"{value:,.{decimals}f}" for value in values)
+
+
+def table(results):
+    """One line a cost, one column a dimension; in a cell the cost at each of its sizes."""
+    heads = [f"{ABOUT[name]}: " + " / ".join(short(at["size"]) for at in sizes)
+             for name, sizes in results.items()]
+    lines = ["| | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(results)]
     for title, unit, decimals, value_of, dimensions in MEASURES:
-        if dimensions and name not in dimensions:
-            continue
-        values = [value_of(at) for at in sizes]
-        if None in values:
-            continue
-        lines.append(f"| {title}{', ' + unit if unit else ''} | "
-                     + " | ".join(f"{value:,.{decimals}f}" for value in values) + " |")
+        cells = [cell(sizes, decimals, value_of) if not dimensions or name in dimensions else ""
+                 for name, sizes in results.items()]
+        lines.append(f"| {title}{', ' + unit if unit else ''} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -102,7 +105,7 @@ def main():
     for file in arguments.files:
         results.update(json.loads(pathlib.Path(file).read_text())["results"])
     pathlib.Path(arguments.svg).write_text(picture(results))
-    print("\n\n".join(table(name, sizes) for name, sizes in results.items()))
+    print(table(results))
 
 
 if __name__ == "__main__":
