@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes pictures and a table of what growth.mjs found.
 
-  bench/growth/draw.py --svg docs/growth.svg FILE...
+  bench/growth/draw.py --svg docs/growth.svg bench/growth/results.json
 
 Prints the table of docs/performance.md.
 """
