@@ -67,15 +67,21 @@ short block = BIT(1);
 byte q[MS], q_ep[MS], stable = 1, st_ep;
 #if CACHE_RB
 short s_block; byte s_q[MS], s_ep[MS]; bit snapped;
-#if BASE_RB
-short q_lost;                    /* numbers whose live sequence document was lost                   */
-#endif
 #endif
 short held; byte fe_crash = FE_CRASH, early_gap = EARLY_GAP;
 bit lost;
-short b_lost;                    /* numbers that the base lost                                      */
-byte c_since, c_wid; bit c_has;  /* the client: token, revision, whether it holds the document,     */
-byte c_at = 1;                   /* and the number that told it so                                 */
+byte c_since, c_wid; bit c_has;  /* the client: token, revision, whether it holds the document     */
+#if BASE_RB && CACHE_RB
+byte c_at = 1;                   /* the number that told it so                                     */
+short b_lost, q_lost;            /* numbers that the base lost; whose live sequence document was lost */
+#define TOLD_BY(k)   c_at = k
+#define BASE_LOST(s) b_lost = b_lost | BIT(s)
+#define DOC_LOST(k)  if :: ISLIVE(q[k]) && !ISLIVE(s_q[k]) -> q_lost = q_lost | BIT(k) :: else fi
+#else
+#define TOLD_BY(k)   skip
+#define BASE_LOST(s) skip
+#define DOC_LOST(k)  skip
+#endif
 
 inline alloc(s) {
   if :: ctr >= MS - 1 -> c_code { if (!bound_reached) printf("BOUND\n"); bound_reached = 1; }; over = 1; false
@@ -197,8 +203,8 @@ proctype Reader() provided (!over) {
               if :: !(b & BIT(k)) || q[k] == DEAD
                  :: (b & BIT(k)) && q[k] == NONE -> cut = 1
                  :: (b & BIT(k)) && ISLIVE(q[k]) ->
-                      if :: SAYS(q[k]) == IN_A -> c_has = 1; c_wid = WID(q[k]); c_at = k
-                         :: SAYS(q[k]) == LEFT_A -> c_has = 0; c_wid = 0; c_at = k
+                      if :: SAYS(q[k]) == IN_A -> c_has = 1; c_wid = WID(q[k]); TOLD_BY(k)
+                         :: SAYS(q[k]) == LEFT_A -> c_has = 0; c_wid = 0; TOLD_BY(k)
                          :: else fi
               fi;
               k++
@@ -209,11 +215,6 @@ proctype Reader() provided (!over) {
   od
 }
 
-#if BASE_RB && CACHE_RB
-#define NOTE_LOSS(k) if :: ISLIVE(q[k]) && !ISLIVE(s_q[k]) -> q_lost = q_lost | BIT(k) :: else fi
-#else
-#define NOTE_LOSS(k) skip
-#endif
 #if BASE_RB || CACHE_RB
 proctype Adversary() provided (!over) {
   byte base = BASE_RB, cache = CACHE_RB; byte k, t;
@@ -221,14 +222,14 @@ proctype Adversary() provided (!over) {
   :: atomic { base > 0 && flen > 1 -> t = flen - 1; if :: true :: t > 1 -> t-- fi;
        d_step { base--; lost = 1; b_hist++; flen = t; t--;
          d_seq = f_seq[t]; d_wid = f_wid[t]; d_in = f_in[t]; d_mark = f_mark[t]; d_rec = f_rec[t]; k = flen;
-         do :: k < FL -> b_lost = b_lost | BIT(f_seq[k]); f_seq[k] = 0; f_wid[k] = 0; f_in[k] = 0; f_mark[k] = 0; f_rec[k] = 0; k++
+         do :: k < FL -> BASE_LOST(f_seq[k]); f_seq[k] = 0; f_wid[k] = 0; f_in[k] = 0; f_mark[k] = 0; f_rec[k] = 0; k++
             :: else -> break od; t = 0; k = 0 } }
 #if CACHE_RB
   :: d_step { cache > 0 && !snapped -> snapped = 1; s_block = block;
        k = 0; do :: k < MS -> s_q[k] = q[k]; s_ep[k] = q_ep[k]; k++ :: else -> break od; k = 0 }
   :: d_step { cache > 0 && snapped -> cache--; c_hist++; block_hist = c_hist; block = s_block }
   :: d_step { cache > 0 && snapped -> cache--; c_hist++; q_hist = c_hist; k = 0;
-       do :: k < MS -> NOTE_LOSS(k); q[k] = s_q[k]; q_ep[k] = s_ep[k]; k++ :: else -> break od; k = 0 }
+       do :: k < MS -> DOC_LOST(k); q[k] = s_q[k]; q_ep[k] = s_ep[k]; k++ :: else -> break od; k = 0 }
 #endif
   :: break
   od

@@ -43,6 +43,8 @@ using Removals = std::unordered_map<std::string_view, std::vector<std::pair<Chan
 
 // What precedes the grant or the loss of a channel. Whoever is in the middle of a backfill may have
 // been shown an earlier revision of what is gone since.
+// A removal is a candidate even if the document went to a channel that is held: it may have left
+// that one, too, before the reader had it.
 void add_old(const ChannelPlan& plan, const ChannelPlan::Read& read, const ChannelEntry& entry,
              std::vector<Change>& changes, Removals& removals) {
   const CacheEntry& write = entry.document->entry;
@@ -55,7 +57,7 @@ void add_old(const ChannelPlan& plan, const ChannelPlan::Read& read, const Chann
   const bool is_left_out =
       read.is_revocation
           ? entry.sequence == read.backfill || is_seen_otherwise(write, plan, read.channel)
-          : (is_gone && !change.held) || is_held_before(write, plan, read.backfill);
+          : !change.held && (is_gone || is_held_before(write, plan, read.backfill));
   if (!is_left_out) changes.push_back(std::move(change));
   if (is_gone && !read.is_revocation)
     removals[write.doc_id.text()].push_back({read.channel, entry.sequence});
