@@ -6,7 +6,8 @@
 // no code with the product.
 //
 //   HEADGATE_FAULT_SECONDS  how long the faults go on (90)
-//   HEADGATE_FAULT_SEED     which faults, in which order (drawn anew and printed)
+//   HEADGATE_FAULT_SEED     which faults, in which order (drawn anew and printed); of odd ones the
+//                           channel cache is in a Redis cluster of its own
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -18,6 +19,7 @@ import { bucketToml, RedisClusterOfSix } from './redis.mjs';
 
 const kSeconds = Number(process.env.HEADGATE_FAULT_SECONDS ?? 90);
 const kSeed = Number(process.env.HEADGATE_FAULT_SEED ?? Date.now() % 1_000_000);
+const kIsCacheApart = kSeed % 2 === 1;
 const kWriters = 6;
 const kMemoryWriters = 3;
 /** Of a memory write while a replica lags: more of them than what buffers of sockets hold. */
@@ -102,9 +104,12 @@ function follow(nodes, user, feed, query) {
 }
 
 class Nemesis {
-  /** @param network of the processes, if they are on one */
-  constructor({ nodes, redis, network }, draw, history, run) {
-    Object.assign(this, { nodes, redis, network, draw, history, run });
+  /**
+   * @param clusters of Redis, that of documents first
+   * @param network of the processes, if they are on one
+   */
+  constructor({ nodes, clusters, network }, draw, history, run) {
+    Object.assign(this, { nodes, clusters, network, draw, history, run });
     this.counts = {};
     this.losses = 0;
   }
@@ -154,21 +159,35 @@ class Nemesis {
     await this.anyNode().restart();
   }
 
+  anyCluster() {
+    return this.clusters[this.draw(this.clusters.length)];
+  }
+
+  get redisServers() {
+    return this.clusters.flatMap(({ servers }) => servers);
+  }
+
+  async untilWhole() {
+    for (const cluster of this.clusters) await cluster.untilWhole();
+  }
+
   /** kill -9 of a master that a replica succeeds; it comes back empty, as that one's replica. */
   async killMaster() {
-    const masters = this.redis.masters();
+    const cluster = this.anyCluster();
+    const masters = cluster.masters();
     const master = masters[this.draw(masters.length)];
     const count = masters.length;
     await master.kill();
-    await waitFor('a replica takes over', () => this.redis.masters().length === count, 20_000);
+    await waitFor('a replica takes over', () => cluster.masters().length === count, 20_000);
     await master.run();
-    await this.redis.untilWhole();
+    await cluster.untilWhole();
   }
 
   /** The replicas stand still while much is written, then a master dies: its replica succeeds it. */
   async loseWrites() {
-    const masters = this.redis.masters();
-    const replicas = this.redis.servers.filter((server) => !masters.includes(server));
+    const [redis] = this.clusters;
+    const masters = redis.masters();
+    const replicas = redis.servers.filter((server) => !masters.includes(server));
     const before = this.history.largeBytes;
     for (const replica of replicas) replica.signal('SIGSTOP');
     this.run.isLagging = true;
@@ -181,11 +200,11 @@ class Nemesis {
     for (const replica of replicas) replica.signal('SIGCONT');
     if (isEnough) {
       this.losses += 1;
-      await waitFor('a replica takes over', () => this.redis.masters().length === masters.length,
+      await waitFor('a replica takes over', () => redis.masters().length === masters.length,
         20_000);
       await master.run();
     }
-    await this.redis.untilWhole();
+    await redis.untilWhole();
   }
 
   async pauseMaster() {
@@ -193,25 +212,25 @@ class Nemesis {
     master.signal('SIGSTOP');
     await pause(500 + this.draw(3_000));
     master.signal('SIGCONT');
-    await this.redis.untilWhole();
+    await this.untilWhole();
   }
 
   /** Clients reach the node, it reaches no Redis. */
-  cutNode() { return this.cut([this.anyNode()], this.redis.servers); }
+  cutNode() { return this.cut([this.anyNode()], this.redisServers); }
 
-  async cutCacheWriter() { return this.cut([await this.cacheWriter()], this.redis.servers); }
+  async cutCacheWriter() { return this.cut([await this.cacheWriter()], this.redisServers); }
 
   /** A master is out of reach of all others. */
   cutMaster() {
     const master = this.anyMaster();
     return this.cut([master],
-      [...this.redis.servers.filter((server) => server !== master), ...this.nodes.servers]);
+      [...this.redisServers.filter((server) => server !== master), ...this.nodes.servers]);
   }
 
   /** A master stays with some nodes, which go on writing there until it gives up being one. */
   cutMinority() {
     const master = this.anyMaster();
-    const others = this.redis.servers.filter((server) => server !== master);
+    const others = this.redisServers.filter((server) => server !== master);
     const away = this.nodes.servers.filter(() => this.draw(2) === 0);
     const near = this.nodes.servers.filter((server) => !away.includes(server));
     return this.cut([master, ...near], [...others, ...away]);
@@ -225,7 +244,7 @@ class Nemesis {
   }
 
   anyMaster() {
-    const masters = this.redis.masters();
+    const masters = this.anyCluster().masters();
     return masters[this.draw(masters.length)];
   }
 
@@ -234,7 +253,7 @@ class Nemesis {
     this.network.cut(...hosts, how);
     await pause(500 + this.draw(4_000));
     this.network.heal(...hosts, how);
-    await this.redis.untilWhole();
+    await this.untilWhole();
   }
 }
 
@@ -317,19 +336,23 @@ function countStepsBack(follower) {
 }
 
 test('nodes and Redis masters fail under writers and followers', async (context) => {
-  context.diagnostic(`HEADGATE_FAULT_SEED=${kSeed} HEADGATE_FAULT_SECONDS=${kSeconds}`);
+  context.diagnostic(`HEADGATE_FAULT_SEED=${kSeed} HEADGATE_FAULT_SECONDS=${kSeconds}`
+    + `, the cache ${kIsCacheApart ? 'apart from' : 'beside'} the documents`);
   const draw = generator(kSeed);
   const run = { isOver: false };
   const history = new History();
-  const network = await Network.start(9);
+  const network = await Network.start(kIsCacheApart ? 15 : 9);
   if (!network) context.diagnostic('no networks may be made here: nothing is cut off');
-  const hosts = network?.hosts ?? [];
-  let redis;
+  const hosts = network?.hosts.slice() ?? [];
+  const clusters = [];
   let nodes;
   try {
-    redis = await RedisClusterOfSix.start({ hosts: hosts.slice(0, 6) });
-    nodes = await HeadgateNodes.start(3, bucketToml('base', redis.addresses, { replicas: 1 }),
-      { hosts: hosts.slice(6) });
+    let tables = '';
+    for (const table of kIsCacheApart ? ['base', 'cache'] : ['base']) {
+      clusters.push(await RedisClusterOfSix.start({ hosts: hosts.splice(0, 6) }));
+      tables += bucketToml(table, clusters.at(-1).addresses, { replicas: 1 });
+    }
+    nodes = await HeadgateNodes.start(3, tables, { hosts });
     await nodes.servers[0].createDatabase('db', { durability: 'replicated', block_capacity: 32 });
     const alice = await nodes.servers[1].createUser('db', 'alice', ['red', 'green']);
     const followers = [['normal', {}], ['longpoll', {}], ['continuous', {}],
@@ -340,7 +363,7 @@ test('nodes and Redis masters fail under writers and followers', async (context)
       writers.push(write(nodes, writer, history, run, 'memory'));
     }
 
-    const nemesis = new Nemesis({ nodes, redis, network }, draw, history, run);
+    const nemesis = new Nemesis({ nodes, clusters, network }, draw, history, run);
     const end = Date.now() + kSeconds * 1_000;
     while (Date.now() < end) {
       await nemesis.strike();
@@ -348,7 +371,7 @@ test('nodes and Redis masters fail under writers and followers', async (context)
     }
     run.isOver = true;
     await Promise.all(writers);
-    await redis.untilWhole();
+    await nemesis.untilWhole();
     await nodes.untilAllSeen(kHealMs);
 
     context.diagnostic(`faults: ${JSON.stringify(nemesis.counts)}, real losses: ${nemesis.losses}`);
@@ -388,8 +411,10 @@ test('nodes and Redis masters fail under writers and followers', async (context)
       for (const server of nodes.servers) server.child.kill('SIGCONT');
       await nodes.close();
     }
-    for (const server of redis?.servers ?? []) server.signal('SIGCONT');
-    await redis?.close();
+    for (const cluster of clusters) {
+      for (const server of cluster.servers) server.signal('SIGCONT');
+      await cluster.close();
+    }
     network?.close();
   }
 });
