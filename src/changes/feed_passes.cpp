@@ -141,7 +141,7 @@ Task<Result<FeedPasses::Selection>> FeedPasses::choose(std::size_t rows_max) {
   Selection selection = select(plan, merged, settled, up_to, rows_max);
   selection.is_cut = selection.is_cut || merged.is_cut;
   selection.is_complete = !merged.is_cut && merged.bound >= ChangesPlace::ordinary(start.stable);
-  has_awaited_ = merged.has_awaited;
+  has_awaited_ = merged.has_awaited || (reader_->is_provisional && HG_RULE("R15b"));
   deferred_to_ = plan.deferred_to;
   // A page may have ended at max_early although nothing of it was for this reader.
   is_held_back_ = selection.is_full || (mode_ == ReadMode::available && !merged.is_cut &&

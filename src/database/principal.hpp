@@ -28,6 +28,9 @@ struct Principal {
   /// The newest write that may have taken something from it: of its own record, or that ended a
   /// time. Until stable has come there a failover may undo that, and nobody would know of it (B5).
   Sequence narrowed_at;
+  /// An entry of a hidden channel was not complete yet (R15b): not to be remembered, and who waits
+  /// with these rights has to look again, since nothing tells when it is.
+  bool is_provisional = false;
   std::set<std::string> roles;  ///< names of the existing roles it has, without "role:"
   /// Of the user's own record: the place of its pseudo entry `_user/NAME`; 0: it has none.
   Sequence sequence;

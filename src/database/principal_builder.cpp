@@ -123,7 +123,6 @@ bool PrincipalBuilder::is_audited(const PassStart& pass, const PrincipalName& na
 
 Task<Result<PrincipalBuilder::Roles>> PrincipalBuilder::read_roles(PassStart pass,
                                                                    GrantTimeline held,
-                                                                   BuiltPrincipal& built,
                                                                    Principal& principal) {
   std::vector<PrincipalName> names;
   std::vector<ChannelId> channels;
@@ -140,7 +139,7 @@ Task<Result<PrincipalBuilder::Roles>> PrincipalBuilder::read_roles(PassStart pas
   HG_CO_TRY(auto granted, co_await read_grants(std::move(pass), std::move(channels)));
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string& name = names[i].name;
-    built.is_provisional = built.is_provisional || granted[i].is_provisional;
+    principal.is_provisional = principal.is_provisional || granted[i].is_provisional;
     if (stored[i].envelope.record.empty()) continue;  // there never was such a role
     HG_CO_TRY(RoleRecord role, decode_role(stored[i].envelope.record));
     GrantTimeline given{std::move(role.admin_channels), std::move(role.past_channels)};
@@ -180,8 +179,9 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   HG_CO_TRY(auto granted, co_await read_grants(pass, principal->hidden_channels));
   const DocumentGrants own = granted.front().all();
 
+  principal->is_provisional = granted.front().is_provisional;
+
   BuiltPrincipal built;
-  built.is_provisional = granted.front().is_provisional;
   built.is_disabled = user.is_disabled;
   built.token_issued_at = user.token_issued_at;
   built.password_hash = std::move(user.password_hash);
@@ -189,7 +189,7 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   merge_grants(held.present, user.token_roles);
   merge_grants(held.present, own.roles);
   add_history(held.past, own.past_roles);
-  HG_CO_TRY(const Roles roles, co_await read_roles(std::move(pass), held, built, *principal));
+  HG_CO_TRY(const Roles roles, co_await read_roles(std::move(pass), held, *principal));
   GrantTimeline channels{std::move(user.admin_channels), std::move(user.past_channels)};
   merge_grants(channels.present, user.token_channels);
   principal->access = EffectiveAccess::of_user(channels.present, own.channels, roles.present);
@@ -260,10 +260,9 @@ Task<Result<void>> PrincipalBuilder::add_role_origins(PassStart pass, GrantOrigi
 }
 
 Task<Result<Grants>> PrincipalBuilder::channels_of_role(std::string name, PassStart pass) {
-  BuiltPrincipal built;
   Principal holder;
-  HG_CO_TRY(Roles roles, co_await read_roles(std::move(pass), {{{std::move(name), kCreation}}, {}},
-                                             built, holder));
+  HG_CO_TRY(Roles roles,
+            co_await read_roles(std::move(pass), {{{std::move(name), kCreation}}, {}}, holder));
   if (roles.present.empty()) co_return Error{Errc::not_found, "no such role"};
   co_return std::move(roles.present.front().channels);
 }

@@ -39,8 +39,6 @@ struct BuiltPrincipal {
   std::string password_hash;
   bool is_disabled = false;
   std::uint64_t token_issued_at = 0;  ///< as UserRecord has it
-  /// An entry of a hidden channel was not complete yet: not to be remembered (R5b, R15b).
-  bool is_provisional = false;
 };
 
 /// Builds users from their records and the live entries of hidden channels. Confined to its
@@ -82,8 +80,7 @@ class PrincipalBuilder {
   Result<std::vector<GrantOrigin>> origins_of_guest(const PrincipalRecords::Stored& stored) const;
   Task<Result<void>> add_role_origins(PassStart pass, GrantOrigin held,
                                       std::vector<GrantOrigin>& origins);
-  Task<Result<Roles>> read_roles(PassStart pass, GrantTimeline held, BuiltPrincipal& built,
-                                 Principal& principal);
+  Task<Result<Roles>> read_roles(PassStart pass, GrantTimeline held, Principal& principal);
 
   DatabaseContext& context_;
   PrincipalRecords& records_;

@@ -68,7 +68,7 @@ Task<Result<BuiltPrincipal>> PrincipalStore::lead(std::string name, PassStart pa
   const Validity validity = validity_of(pass);
   auto built = co_await builder_.build(name, std::move(pass));
   leader.set(built);
-  if (built && !built->is_provisional) remember(name, validity, *built);
+  if (built && !built->principal->is_provisional) remember(name, validity, *built);
   co_return built;
 }
 
