@@ -29,6 +29,7 @@ constexpr std::string_view kUsage =
   --rules all|R3,R4      breaks each of these rules in turn, until a violation shows it
   --format append|indexed  --mode available|stable  --cache-writes frontend|feed
   --single               one process on an embedded store instead of a cluster
+  --rounds N             of single writes once the faults are over, each to be told at once (0)
   --break RULE           without this rule of docs/fault-model.md; may be given several times
   --repeat-each N        runs every N-th seed twice, to compare the event logs (1; 0: none)
   --print                prints the script instead of running it
@@ -113,6 +114,12 @@ bool read_option(std::string_view name, std::string_view value, Arguments& argum
   if (name == "--output") campaign.output = value;
   if (name == "--script" || name == "--break" || name == "--output") return true;
   if (name == "--rules") return read_rules(value, arguments.rules);
+  if (name == "--rounds") {
+    std::uint64_t rounds = 0;
+    if (!read_number(value, rounds)) return false;
+    campaign.swarm.rounds = static_cast<std::uint32_t>(rounds);
+    return true;
+  }
   if (name == "--violations") return read_number(value, campaign.violations_max);
   if (name == "--repeat-each") return read_number(value, campaign.repeat_each);
   if (name == "--workers") return read_number(value, campaign.workers);

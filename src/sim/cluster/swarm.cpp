@@ -17,7 +17,6 @@ constexpr std::uint32_t kUsers = 4;  // the first two keep their rights
 constexpr std::uint32_t kFixedUsers = 2;
 constexpr std::uint32_t kOperations = 180;  // besides users, followers and pushed documents
 constexpr milliseconds kWarmUp{300};
-constexpr std::uint32_t kRounds = 8;
 
 class Swarm {
  public:
@@ -114,7 +113,7 @@ void Swarm::draw_noise() {
   s.buggify = chance("buggify", 0.5) ? 300 : 0;
   s.compact_ms = strength("compaction", 0.7, 400);
   s.crash_at = strength("crash at", 0.3, 300);
-  s.rounds = kRounds;
+  s.rounds = options_.rounds;
   if (!s.is_cluster) return;  // between a process and its own store there is no network
   s.delay_us = 50 + strength("delay", 0.7, 4'000);
   s.lag_us = strength("lag", 0.7, 20'000);

@@ -13,6 +13,7 @@ struct SwarmOptions {
   std::optional<ReadMode> mode = {};
   std::optional<CacheWrites> cache_writes = {};
   std::optional<bool> is_cluster = {};
+  std::uint32_t rounds = 0;  ///< of single writes once the faults are over
 
   /// Not every case of recovery can come up.
   bool is_narrow() const { return format || mode || cache_writes || is_cluster; }
