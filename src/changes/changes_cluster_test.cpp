@@ -382,6 +382,38 @@ TEST_F(ChangesClusterTest, AWaitingFeedIsGivenWhatAGrantThatWasAwaitedGives) {
   EXPECT_THAT(ids(feed), ElementsAre("doc " + rev));
 }
 
+// R15b: rights that were built while a grant's sequence document was awaited are built again,
+// though nothing tells of its coming.
+TEST_F(ChangesClusterTest, AWaitingFeedIsWokenAgainWhenTheAccessCounterRises) {
+  DatabaseConfig config = *a_->database.config();
+  config.sync = "function (doc) { channel(doc.channels); access(doc.to, doc.given); }";
+  for (ClusterSite* site : {a_.get(), b_.get()})
+    ASSERT_TRUE(env_.run(site->database.reconfigure(config)));
+  ASSERT_TRUE(env_.run(b_->database.principals().put_user("ann", {})));
+  const std::string rev = put(*a_, "doc", "news");
+  settle();
+  Follower& feed = follow(*b_, FeedKind::continuous, "0",
+                          env_.run(b_->database.principals().load("ann")).value());
+  a_->base.hold_feeds();
+  a_->cache.inject(
+      {.matches = writes_of_kind(KeyKind::access_counter), .effect = FaultBucket::Effect::hold});
+  WriteItem grant;
+  grant.id = DocId("grant");
+  grant.document = parse_document(R"({"to":"ann","given":"news"})").value();
+  TaskScope writing(env_);
+  writing.spawn([](Database& database, WriteItem item) -> Task<void> {
+    (void)co_await database.writer().write_one(Principal::admin(), std::move(item));
+  }(a_->database, std::move(grant)));
+  settle(milliseconds(600));
+  ASSERT_EQ(a_->cache.held(), 1u);
+  EXPECT_THAT(ids(feed), IsEmpty());
+  a_->cache.release();
+  settle(milliseconds(5));
+  a_->base.release();
+  settle();
+  EXPECT_THAT(ids(feed), ElementsAre("doc " + rev));
+}
+
 // B5: a user's record that a failover takes back, and of which the cache knows nothing, gives back
 // what it had taken away: who read without it must not have passed over that.
 TEST_F(ChangesClusterTest, ALossThatIsLostHidesNothing) {

@@ -197,7 +197,7 @@ Task<Result<void>> FeedHub::poll_once(ChangesSource& source) {
   }
   std::vector<ChannelId> ids = next_polled();
   HG_CO_TRY(const auto counters, co_await source.cache_reader().counters(pass, ids));
-  for (std::size_t i = 0; i < ids.size(); ++i) compare(ids[i], counters[i]);
+  for (std::size_t i = 0; i < ids.size(); ++i) compare(ids[i], counters[i], pass.access_counter);
   co_return Result<void>();
 }
 
@@ -213,10 +213,17 @@ std::vector<ChannelId> FeedHub::next_polled() {
 }
 
 // C4: inequality, not "greater": a counter may have been set back.
-void FeedHub::compare(const ChannelId& id, std::uint64_t counter) {
+//
+// R5b: the access counter rises after the hidden channel's. Who was woken between the two has found
+// the rights that are remembered for the one of before.
+void FeedHub::compare(const ChannelId& id, std::uint64_t counter, std::uint64_t access_counter) {
   const auto found = channels_.find(id);
   if (found == channels_.end()) return;
   Channel& channel = found->second;
+  if (channel.woken_under && *channel.woken_under != access_counter) {
+    channel.woken_under.reset();
+    wake_all_of(channel);
+  }
   const bool is_known = channel.counter.has_value();
   if (is_known && counter < *channel.counter) HG_PROBE("C4 channel counter fell back");
   const bool is_expected = is_known && *channel.counter + channel.announced == counter;
@@ -230,6 +237,11 @@ void FeedHub::compare(const ChannelId& id, std::uint64_t counter) {
   if (is_expected && is_told) return;
   // At the first look nobody knows what came since its feeds began to wait.
   if (is_known && !is_expected) ++statistics_.found_by_poll;
+  if (id.is_of_principal()) channel.woken_under = access_counter;
+  wake_all_of(channel);
+}
+
+void FeedHub::wake_all_of(const Channel& channel) {
   for (Link* link = channel.first; link != nullptr; link = link->next) wake(*link->waiter);
 }
 

@@ -96,6 +96,8 @@ class FeedHub final : public ChangeListener {
     std::optional<std::uint64_t> counter;  // at the last poll
     std::uint64_t announced = 0;           // changes since, each of which raised it once
     bool is_doubtful = false;  // the last poll took its rise for what had been announced
+    /// Of a hidden channel: the access counter of the poll that last woke its feeds.
+    std::optional<std::uint64_t> woken_under;
   };
   // One waiter in the list of one channel.
   struct Link {
@@ -115,7 +117,8 @@ class FeedHub final : public ChangeListener {
   Task<void> poll(ChangesSource& source);
   Task<Result<void>> poll_once(ChangesSource& source);
   std::vector<ChannelId> next_polled();
-  void compare(const ChannelId& id, std::uint64_t counter);
+  void compare(const ChannelId& id, std::uint64_t counter, std::uint64_t access_counter);
+  void wake_all_of(const Channel& channel);
 
   Environment& environment_;
   Settings settings_;
