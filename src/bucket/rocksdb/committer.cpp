@@ -25,6 +25,13 @@ bool is_of_cache(const Operation& operation) {
   return kind >= KeyKind::block || kind == KeyKind::stable_copy;
 }
 
+/// A write that waits for a flush is told of the flush's failure as of its own that was not
+/// tried, with the reason in words only.
+bool is_no_space(const rocksdb::Status& status) {
+  if (status.IsNoSpace()) return true;
+  return status.IsIncomplete() && status.ToString().find("No space left") != std::string::npos;
+}
+
 }  // namespace
 
 Committer::Committer(RocksEngine& engine, Publisher& publisher, FeedSyncer& syncer,
@@ -251,7 +258,7 @@ Errc Committer::write_or_sync(rocksdb::WriteBatch& bytes, bool with_sync) {
 
 Errc Committer::failed(const rocksdb::Status& status, bool was_tried) {
   log(LogLevel::critical, "store.write_failed", {{"status", status.ToString()}});
-  if (status.IsNoSpace()) {
+  if (is_no_space(status)) {
     must_reopen_ = true;
     room_ = Room::none;
     looked_for_room_ = std::chrono::steady_clock::now();

@@ -37,6 +37,14 @@ class RocksStoreTest : public RocksTest {
       if (file.path().extension() == ".log") newest = std::max(newest, file.path());
     return newest;
   }
+  std::uintmax_t log_bytes() {
+    std::uintmax_t sum = 0;
+    std::error_code gone;
+    for (const auto& file : std::filesystem::directory_iterator(directory_ / "store"))
+      if (file.path().extension() == ".log")
+        if (const auto bytes = file.file_size(gone); !gone) sum += bytes;
+    return sum;
+  }
 };
 
 TEST_F(RocksStoreTest, KeepsItsHistoryWhenClosedInOrder) {
@@ -121,6 +129,16 @@ TEST_F(RocksStoreTest, WhatIsFoundAfterAPowerFailureIsAPrefix) {
   EXPECT_EQ(get(key("durable")).bytes, "x");
   EXPECT_EQ(get(key("lost")).status, Errc::not_found);
   EXPECT_EQ(get(key("after")).status, Errc::not_found);
+}
+
+TEST_F(RocksStoreTest, ARestartHasNoMoreThanHalfTheWriteBuffersToReadAgain) {
+  open();
+  const std::size_t limit = options().write_buffer_bytes / 2;
+  const std::string value(64 * 1024, 'v');
+  for (std::size_t i = 0; i < limit / value.size() + 16; ++i)
+    ASSERT_TRUE(insert(key(std::to_string(i)), value, with_entry("small", Durability::disk)).ok());
+  // The feed's few bytes alone keep every log alive.
+  EXPECT_TRUE(eventually([&] { return log_bytes() < limit + 4 * value.size(); })) << log_bytes();
 }
 
 TEST_F(RocksStoreTest, AnUnfinishedFormatFileIsWrittenAgain) {
