@@ -20,14 +20,11 @@ SequenceId shortest(SequenceId id) {
 }  // namespace
 
 ChangesPosition::ChangesPosition(const SequenceId& since) {
-  const bool has_low = since.low != kAbsent;
-  if (since.is_in_backfill() && has_low && since.low < since.trigger) {
-    // Printed before stable had reached the grant: the backfill may have been incomplete.
-    safe_ = high_ = since.low;
-  } else if (since.is_in_backfill()) {
+  if (since.is_in_backfill()) {
+    safe_ = high_ = since.before_backfill();
+    if (since.is_early_backfill()) return;
     trigger_ = since.trigger;
     backfilled_ = since.sequence;
-    safe_ = high_ = trigger_.previous();
   } else {
     safe_ = since.safe();
     high_ = since.sequence;

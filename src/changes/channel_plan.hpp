@@ -67,9 +67,9 @@ struct ChannelPlan {
 std::vector<FeedChannel> lost_channels(const Principal& reader,
                                        const std::optional<std::vector<std::string>>& names);
 
-/// Adds what a pass has to read of lost channels. A client that
-/// begins has nothing that could be revoked. Not for who sees "*" on this pass, nor while the
-/// position is held: then no loss lies above stable.
+/// Adds what a pass has to read of lost channels, unless the position is held: as long as a loss
+/// lies above stable. A client that begins has nothing that could be revoked. Not for who sees "*"
+/// on this pass.
 void plan_revocations(ChannelPlan& plan, const std::vector<FeedChannel>& lost,
                       const ChangesPosition& position);
 

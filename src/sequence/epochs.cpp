@@ -64,9 +64,7 @@ bool Epochs::is_void(const SequenceId& since) const {
 SequenceId Epochs::resume(const SequenceId& since) const {
   if (since.is_in_backfill()) {
     if (of(std::max(since.low, since.trigger)) == last()) return since;
-    const bool was_early = since.low != Sequence() && since.low < since.trigger;
-    const Sequence all_to = was_early ? since.low : since.trigger.previous();
-    return resume(SequenceId{Sequence(), Sequence(), all_to});
+    return resume(SequenceId{Sequence(), Sequence(), since.before_backfill()});
   }
   const Sequence floor = floor_after(since.sequence);
   return floor < since.safe() ? of_last(floor, since) : since;

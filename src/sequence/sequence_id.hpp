@@ -21,6 +21,11 @@ struct SequenceId {
 
   /// A backfill is under way: the trigger lies above the sequence.
   bool is_in_backfill() const { return trigger > sequence; }
+  /// A backfill whose grant stable had not reached when this was printed: it may have been
+  /// incomplete, and counts for nothing.
+  bool is_early_backfill() const { return is_in_backfill() && low != Sequence() && low < trigger; }
+  /// All up to here was sent before the backfill that is under way. REQUIRES: is_in_backfill().
+  Sequence before_backfill() const { return is_early_backfill() ? low : trigger.previous(); }
   /// Leaves out a trigger that says nothing, and a low part unless it is a backfill's: that may be
   /// the date of Epochs::dated().
   std::string print() const;
