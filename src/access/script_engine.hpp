@@ -49,7 +49,7 @@ inline constexpr std::int32_t kMaxRegularExpression = 2'000;
 ///
 /// The function's run() may be called on any number of threads. Each thread keeps one runtime
 /// until it ends (about 4 MB) and in it the most recently used functions (kFunctionsPerRuntime).
-/// Time is real time here, also under a simulated Environment.
+/// Time is real time here, also under a simulated Environment: see lift_script_time_limits().
 Result<std::shared_ptr<const SyncFunction>> compile_sync_function(std::string_view source,
                                                                   ScriptLimits limits = {});
 
@@ -66,8 +66,8 @@ struct SyncTrial {
 Result<SyncTrial> try_sync_function(std::string_view source, const SyncInput& input,
                                     ScriptLimits limits = {});
 
-/// For the whole process and for good: functions may take any time. A simulation must not depend on
-/// how busy the machine is.
+/// For the whole process and for good: functions may take any time, those that run now, too. A
+/// simulation must not depend on how busy the machine is. Safe from any thread.
 void lift_script_time_limits();
 
 /// Compiled functions that one thread keeps ready; more are compiled again when needed (about 1

@@ -52,7 +52,8 @@ struct DurabilityOffer {
   std::set<Durability> offered = {Durability::memory, Durability::disk, Durability::replicated};
   Durability standard = Durability::disk;  ///< of databases whose configuration names none
   std::string why_not = {};                ///< for people: what keeps the others from being offered
-  /// Whether what is offered is kept now, too; empty: always.
+  /// Whether the store keeps what is offered at this moment, too: its settings may change while it
+  /// works. Never suspends. Empty: always.
   std::function<bool(Durability)> is_kept_now = {};
 };
 

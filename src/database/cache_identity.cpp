@@ -20,7 +20,9 @@ Task<Result<std::string>> CacheIdentity::find() {
     if (last_.empty()) last_ = fmt::format("{:016x}", environment_.random());
     const Reply given = co_await cache_.insert(key, last_, {}, deadline);
     if (given.ok()) co_return last_;
-    if (given.status == Errc::exists) found = co_await cache_.get(key, deadline);
+    // Unknown: the next call finds it, or gives the same.
+    if (given.status != Errc::exists) co_return Error{given.status, "naming the cache bucket"};
+    found = co_await cache_.get(key, deadline);
   }
   if (!found.ok()) co_return Error{found.status, "reading what the cache bucket is known by"};
   last_ = std::move(found.bytes);

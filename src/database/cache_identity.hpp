@@ -17,7 +17,8 @@ class CacheIdentity {
       : environment_(environment), cache_(cache) {}
 
   /// The value. A bucket without one is given the one that was found last: it was emptied; or a new
-  /// one. Errors: as Bucket::get.
+  /// one. May be called again after any error, an unknown outcome, too. Suspends, for some seconds
+  /// at most. Errors: as Bucket::get and Bucket::insert.
   Task<Result<std::string>> find();
 
  private:

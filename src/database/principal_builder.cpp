@@ -178,7 +178,6 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   principal->hidden_channels.push_back(ChannelId::of_principal(full.text()));
   HG_CO_TRY(auto granted, co_await read_grants(pass, principal->hidden_channels));
   const DocumentGrants own = granted.front().all();
-
   principal->is_provisional = granted.front().is_provisional;
 
   BuiltPrincipal built;

@@ -20,8 +20,7 @@ RedisSyncProof::RedisSyncProof(AsioEnvironment& environment, RedisCluster& clust
 
 Task<void> RedisSyncProof::start(Deadline deadline) {
   holds_ = co_await ask_all(deadline);
-  is_watching_ = holds_;
-  if (is_watching_) tasks_.spawn(keep_asking());
+  if (holds_) tasks_.spawn(keep_asking());
 }
 
 void RedisSyncProof::doubt() {

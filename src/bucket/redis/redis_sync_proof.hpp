@@ -8,15 +8,18 @@
 namespace headgate {
 
 /// Whether every master syncs each write to its disk before it answers (appendonly yes, appendfsync
-/// always), as far as it lets itself be asked. Both of the constructor must outlive it.
+/// always), as far as it lets itself be asked. Confined to its executor; what it was made with must
+/// outlive it. Who cannot be asked proves nothing: there are no errors.
 class RedisSyncProof {
  public:
   RedisSyncProof(AsioEnvironment& environment, RedisCluster& cluster);
 
-  /// Asks all masters. If each proves it, they are asked again every few seconds.
+  /// Once: asks all masters. If each proves it, they are asked again every few seconds from now on;
+  /// else it never holds. Suspends until they have answered, or until the deadline.
   Task<void> start(Deadline deadline);
   /// Some master is another one now, or was connected to anew: nothing is proved until it is asked.
   void doubt();
+  /// Each has proved it, the last time that they were asked.
   bool holds() const { return holds_; }
 
  private:
@@ -26,7 +29,6 @@ class RedisSyncProof {
 
   AsioEnvironment& environment_;
   RedisCluster& cluster_;
-  bool is_watching_ = false;
   bool holds_ = false;
   Signal doubts_;
   TaskScope tasks_;

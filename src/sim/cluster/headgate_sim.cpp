@@ -114,12 +114,7 @@ bool read_option(std::string_view name, std::string_view value, Arguments& argum
   if (name == "--output") campaign.output = value;
   if (name == "--script" || name == "--break" || name == "--output") return true;
   if (name == "--rules") return read_rules(value, arguments.rules);
-  if (name == "--rounds") {
-    std::uint64_t rounds = 0;
-    if (!read_number(value, rounds)) return false;
-    campaign.swarm.rounds = static_cast<std::uint32_t>(rounds);
-    return true;
-  }
+  if (name == "--rounds") return read_number(value, campaign.swarm.rounds);
   if (name == "--violations") return read_number(value, campaign.violations_max);
   if (name == "--repeat-each") return read_number(value, campaign.repeat_each);
   if (name == "--workers") return read_number(value, campaign.workers);
