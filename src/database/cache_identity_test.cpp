@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/manual_environment.hpp"
+#include "bucket/decorator/fault_bucket.hpp"
 #include "bucket/memory/memory_bucket.hpp"
 
 namespace headgate {
@@ -35,6 +36,22 @@ TEST(CacheIdentityTest, AllWhoShareABucketKnowItByTheSameAlsoOnceItWasEmptied) {
   const std::string anew = env.run(starting.find()).value();
   EXPECT_NE(anew, known_by);
   EXPECT_EQ(env.run(one.find()).value(), anew);
+}
+
+TEST(CacheIdentityTest, WhatCouldNotBeGivenIsGivenByTheNextCall) {
+  ManualEnvironment env;
+  MemoryStore store;
+  MemoryBucket inner(env, store);
+  FaultBucket bucket(env, inner);
+  CacheIdentity one(env, bucket);
+  bucket.inject({.matches = writes_of_kind(KeyKind::database), .code = Errc::unavailable});
+  EXPECT_EQ(env.run(one.find()).error().code, Errc::unavailable);
+  bucket.inject({.matches = writes_of_kind(KeyKind::database),
+                 .moment = FaultBucket::Moment::after,
+                 .code = Errc::timeout_unknown_outcome});
+  EXPECT_EQ(env.run(one.find()).error().code, Errc::timeout_unknown_outcome);
+  CacheIdentity two(env, inner);
+  EXPECT_EQ(env.run(one.find()).value(), env.run(two.find()).value());
 }
 
 }  // namespace
