@@ -25,8 +25,9 @@ struct Principal {
   /// When it could read which channel, as far as is known, oldest first; the present time of a
   /// channel has no end. Empty for an admin.
   GrantHistory access_history;
-  /// The newest write that may have taken something from it: of its own record, or that ended a
-  /// time. Until stable has come there a failover may undo that, and nobody would know of it (B5).
+  /// The newest write that may have taken something from it: of its own record, that ended a time,
+  /// or that gave a channel anew. Until stable has come there a failover may undo that, and nobody
+  /// would know of it (B5).
   Sequence narrowed_at;
   /// An entry of a hidden channel was not complete yet (R15b): not to be remembered, and who waits
   /// with these rights has to look again, since nothing tells when it is.

@@ -31,11 +31,17 @@ std::vector<GrantSpan> lives_of(const RoleRecord& role, bool is_live) {
   return lives;
 }
 
-Sequence last_end(const GrantHistory& history) {
-  Sequence last;
-  for (const auto& [name, spans] : history)
+Sequence narrowed_at(const Principal& principal) {
+  Sequence last = principal.sequence;
+  for (const auto& [name, spans] : principal.access_history) {
     for (const GrantSpan& span : spans)
       if (span.end != kUnended) last = std::max(last, span.end);
+    // Until stable has come to the later grant the channel is not read, though it was before.
+    const auto present = principal.access.channels().find(name);
+    const bool is_given_anew =
+        present != principal.access.channels().end() && spans.back().start < present->second;
+    if (is_given_anew && spans.back().end == kUnended) last = std::max(last, present->second);
+  }
   return last;
 }
 
@@ -195,7 +201,7 @@ Task<Result<BuiltPrincipal>> PrincipalBuilder::build(std::string name, PassStart
   merge_grants(channels.present, own.channels);
   add_history(channels.past, own.past_channels);
   principal->access_history = access_history(channels, held, roles.timelines);
-  principal->narrowed_at = std::max(principal->sequence, last_end(principal->access_history));
+  principal->narrowed_at = narrowed_at(*principal);
   principal->sync_user = sync_user_of(*principal);
   built.principal = std::move(principal);
   co_return built;

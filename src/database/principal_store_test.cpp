@@ -219,6 +219,24 @@ TEST_F(PrincipalStoreTest, ARoleGivesItsChannelsToThoseWhoHaveIt) {
   EXPECT_FALSE(user("ann")->access.can_read_channel("drafts"));
 }
 
+// What a failover may undo, until stable has come there (B5).
+TEST_F(PrincipalStoreTest, RightsTellWhereTheyWereNarrowed) {
+  const auto narrowed_at = [this] { return user("ann")->narrowed_at; };
+  ASSERT_TRUE(put_role("editor", {"drafts"}));
+  const UserWrite made = put_user("ann", {}, {"editor"});
+  EXPECT_EQ(narrowed_at(), made.sequence);
+  const std::string rev = put_ok("g", R"({"grant":{"users":"ann","channels":["drafts","news"]}})");
+  EXPECT_EQ(narrowed_at(), made.sequence);
+  // The document's grant, which is later, takes over from the role's.
+  const Sequence granted_at = envelope("g").sequence;
+  const auto emptied = put_role("editor", {});
+  ASSERT_TRUE(emptied);
+  EXPECT_EQ(user("ann")->access.granted_at("drafts"), granted_at);
+  EXPECT_EQ(narrowed_at(), granted_at);
+  put_ok("g", "{}", rev);
+  EXPECT_EQ(narrowed_at(), envelope("g").sequence);
+}
+
 TEST_F(PrincipalStoreTest, ADocumentGrantsARole) {
   put_user("ann");
   ASSERT_TRUE(put_role("editor", {"drafts"}));
