@@ -17,6 +17,8 @@ struct KeyState {
   bool is_there = false;     ///< header.is_removed or nothing stored: false
   ValueHeader header = {};   ///< kept for removed values: their feed position
   std::uint64_t number = 0;  ///< a counter's value, else the count of bytes
+  /// Appended since the value was last written whole, as far as is known: a read merges them.
+  std::uint32_t operands = 0;
 };
 
 /// The states of the keys written last: appends and increments need no read. Bounded; the least

@@ -8,6 +8,13 @@
 #include "bucket/rocksdb/feed_record.hpp"
 
 namespace headgate {
+namespace {
+
+/// A value with so many is written whole: a read after many appends has to merge all of them. To
+/// have RocksDB count them (max_successive_merges) costs a search for every append.
+constexpr std::uint32_t kOperandsMax = 100;
+
+}  // namespace
 
 PendingBatch::PendingBatch(RocksEngine& engine, KeyStates& states, std::uint64_t& last_version)
     : engine_(engine), states_(states), last_version_(last_version), limit_(engine.version_limit) {}
@@ -93,6 +100,7 @@ void PendingBatch::set_bytes(PendingKey& key, std::string bytes, const WriteOpti
   key.bytes = std::move(bytes);
   key.change = Change::put;
   key.state.is_there = true;
+  key.state.operands = 0;
   key.state.number = key.bytes.size();
   key.state.header.is_counter = false;
   key.state.header.expires = options.expires;
@@ -103,12 +111,15 @@ Result<void> PendingBatch::add_bytes(PendingKey& key, const operation::Append& a
   const WriteOptions& options = append.options;
   // An operand holds no more than bytes and a version: whatever changes the header is written
   // whole.
-  const bool fits_operand = key.family == Family::cache && !options.feed_entry && !options.expires;
+  const bool fits_operand = key.family == Family::cache && !options.feed_entry &&
+                            !options.expires && key.state.operands < kOperandsMax;
   if (key.change != Change::put && !fits_operand) {
     HG_TRY(key.bytes, current_bytes(key));
     key.change = Change::put;
+    key.state.operands = 0;
   } else if (key.change == Change::none) {
     key.change = Change::append;
+    ++key.state.operands;
   }
   key.bytes += append.bytes;
   key.state.number += append.bytes.size();

@@ -131,6 +131,27 @@ TEST_F(RocksStoreTest, WhatIsFoundAfterAPowerFailureIsAPrefix) {
   EXPECT_EQ(get(key("after")).status, Errc::not_found);
 }
 
+// What a read has to merge: appends since the value was in the log as a whole.
+TEST_F(RocksStoreTest, AValueThatIsAppendedToIsWrittenWholeNowAndThen) {
+  open();
+  const Key block = key("block", KeyKind::block);
+  const std::string entry(8, 'e');
+  std::string expected;
+  int longest = 0;
+  int since_whole = 0;
+  for (int i = 0; i < 450; ++i) {
+    const std::uint64_t before = store_->statistics().wal_bytes;
+    ASSERT_TRUE(append(block, entry).ok());
+    expected += entry;
+    const bool is_whole = store_->statistics().wal_bytes - before >= expected.size();
+    since_whole = is_whole && expected.size() > 200 ? 0 : since_whole + 1;
+    longest = std::max(longest, since_whole);
+  }
+  EXPECT_LE(longest, 128);
+  EXPECT_GE(longest, 64);  // and not all the time
+  EXPECT_EQ(get(block).bytes, expected);
+}
+
 TEST_F(RocksStoreTest, ARestartHasNoMoreThanHalfTheWriteBuffersToReadAgain) {
   open();
   const std::size_t limit = options().write_buffer_bytes / 2;
