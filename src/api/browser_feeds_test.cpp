@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Feeds as browsers read them: EventSource and WebSocket.
+// Feeds on the wire, and as browsers read them: EventSource and WebSocket.
 #include <fmt/format.h>
 
 #include "api/api_fixture.hpp"
+#include "net/test_server.hpp"
 #include "net/test_websocket.hpp"
 
 namespace headgate {
@@ -63,6 +64,19 @@ class BrowserFeeds : public ApiTest {
     return true;
   }
 };
+
+// One chunk is one call to the kernel, which is most of what it costs to wake a feed.
+TEST_F(BrowserFeeds, ALongpollsRowsAndItsEndAreOneChunk) {
+  RawClient client(server_.public_port());
+  const HttpHeaders login = with_login(ann_, {});
+  client.send(
+      fmt::format("GET /db/_changes?feed=longpoll&since=now HTTP/1.1\r\nHost: x\r\n"
+                  "Authorization: {}\r\n\r\n",
+                  login.find("Authorization").value()));
+  client.read_until("results");
+  store("late", R"({"channels":["red"]})");
+  EXPECT_THAT(client.read_until("0\r\n\r\n"), HasSubstr("]}\n],\n\"last_seq\":"));
+}
 
 TEST_F(BrowserFeeds, EventsHaveDataAndAnId) {
   HttpClient client = open_events("");

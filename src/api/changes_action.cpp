@@ -36,6 +36,11 @@ class Gatherer {
     flush();
     return std::exchange(buffers_, {});
   }
+  /// Absent where some of it lies in shared buffers.
+  std::optional<std::string> take_text() {
+    if (!buffers_.empty()) return {};
+    return std::exchange(text_, {});
+  }
 
  private:
   void flush() {
@@ -109,11 +114,14 @@ Task<Result<void>> stream(ApiCall& call, ChangesFeed& feed, Framing& framing, Ch
     const SequenceId last_seq = batch.last_seq;
     const auto pending = batch.pending;
     batch = {};
-    if (!out.empty()) {
+    // The end goes out with the rows before it: sending is most of what it costs to wake a feed.
+    if (is_end) out.text(framing.ending(last_seq, pending));
+    std::optional<std::string> last = is_end ? out.take_text() : std::nullopt;
+    if (!last && !out.empty()) {
       HG_CO_CHECK(co_await exchange.write(out.take()));
     }
     if (is_end) {
-      exchange.end_stream(framing.ending(last_seq, pending));
+      exchange.end_stream(std::move(last).value_or(""));
       co_return Result<void>();
     }
     HG_CO_TRY(batch, co_await feed.next());
