@@ -39,11 +39,14 @@ void AsioEnvironment::Loop::post(std::coroutine_handle<> coroutine) {
 }
 
 void AsioEnvironment::Loop::drain_local() {
-  for (int i = 0; i < kTurnsPerDrain && !local_.empty(); ++i) {
-    const auto coroutine = local_.front();
-    local_.pop_front();
-    coroutine.resume();
-  }
+  const auto until = std::chrono::steady_clock::now() + kDrain;
+  do {
+    for (int i = 0; i < kTurnsBetweenLooksAtTheClock && !local_.empty(); ++i) {
+      const auto coroutine = local_.front();
+      local_.pop_front();
+      coroutine.resume();
+    }
+  } while (!local_.empty() && std::chrono::steady_clock::now() < until);
   is_drain_posted_ = !local_.empty();
   if (is_drain_posted_) asio::post(context, [this] { drain_local(); });
   turn_ended();

@@ -4,6 +4,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <coroutine>
 #include <deque>
 #include <functional>
@@ -31,8 +32,11 @@ struct AsioEnvironment::Loop {
   asio::io_context context;
 
  private:
-  // Turns run one after the other before sockets are looked at again.
-  static constexpr int kTurnsPerDrain = 64;
+  // So long turns run one after the other before sockets are looked at again. One write may wake
+  // thousands of feeds: were the requests with which their clients come back heard in between, the
+  // last of them would have it twice as late.
+  static constexpr std::chrono::milliseconds kDrain{10};
+  static constexpr int kTurnsBetweenLooksAtTheClock = 16;
   using SteadyTimer =
       asio::basic_waitable_timer<std::chrono::steady_clock,
                                  asio::wait_traits<std::chrono::steady_clock>, AsioExecutor>;
