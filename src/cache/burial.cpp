@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/bytes.hpp"
+#include "cache/sequence_fold.hpp"
 
 namespace headgate {
 namespace {
@@ -25,10 +26,9 @@ std::uint64_t length(const DeadRanges::Range& range) {
 Task<Result<std::vector<Burial::Found>>> Burial::find(Sequence first, Sequence last) {
   std::vector<Found> found;
   for (Sequence from = first; (from = stable_.dead_ranges().skip(from)) <= last;) {
-    const Sequence tag_end((from.value() / kSequencesPerTag + 1) * kSequencesPerTag - 1);
     const Key key = space_.sequence_key(from);
-    HG_CO_TRY(auto page, co_await space_.bucket.scan({space_.database, KeyKind::sequence_document,
-                                                      key.tag, key.name, kSequencesPerTag, false},
+    HG_CO_TRY(auto page, co_await space_.bucket.scan({space_.database, key.kind, key.tag, key.name,
+                                                      space_.settings.sequences_per_tag, false},
                                                      space_.deadline()));
     for (auto& item : page.items) {
       const Sequence sequence(ByteReader(item.name).be64());
@@ -38,7 +38,7 @@ Task<Result<std::vector<Burial::Found>>> Burial::find(Sequence first, Sequence l
       reply.cas = item.cas;
       found.push_back({sequence, std::move(reply)});
     }
-    from = tag_end.next();
+    from = space_.last_of_tag(from).next();
   }
   co_return found;
 }
@@ -64,15 +64,15 @@ Task<Result<void>> Burial::bury_empty(DeadRanges::Range range, Holders holders, 
 Task<Result<void>> Burial::insert_dead(std::vector<Sequence> numbers, Outcome& outcome) {
   std::vector<Operation> inserts;
   for (const Sequence s : numbers)
-    inserts.push_back(
-        operation::Insert{space_.sequence_key(s), SequenceDocument::dead(s).encode(), {}, {}});
+    inserts.push_back(insert_unless_folded(space_, SequenceDocument::dead(s), {}));
   const auto replies = co_await space_.bucket.pipeline(std::move(inserts), space_.deadline());
   for (std::size_t i = 0; i < numbers.size(); ++i) {
-    if (!replies[i].ok() && replies[i].status != Errc::exists)
-      co_return Error{replies[i].status, "burying a sequence"};
-    if (!replies[i].ok()) continue;
+    const Errc status = replies[i].status;
+    if (status == Errc::exists) continue;
+    const bool is_folded = status == Errc::condition_failed;
+    if (!replies[i].ok() && !is_folded) co_return Error{status, "burying a sequence"};
     outcome.dead.push_back({numbers[i], numbers[i]});
-    ++buried_;
+    if (!is_folded) ++buried_;
   }
   co_return Result<void>();
 }
@@ -153,8 +153,7 @@ Task<Result<void>> Burial::kill_all_of(Purged documents, std::function<void(Sequ
   Sequence last;
   for (const auto& [id, purged_to] : documents) last = std::max(last, purged_to);
   for (Sequence from(1); (from = stable_.dead_ranges().skip(from)) <= last;) {
-    const Sequence to(
-        std::min(last.value(), (from.value() / kSequencesPerTag + 1) * kSequencesPerTag - 1));
+    const Sequence to = std::min(last, space_.last_of_tag(from));
     HG_CO_TRY(auto live, co_await find_live(from, to));
     for (Live& at : live) {
       const Sequence sequence = at.document.entry.sequence;
@@ -174,7 +173,8 @@ Task<Result<void>> Burial::kill(Live live) {
   const Reply reply = co_await space_.bucket.replace(space_.sequence_key(sequence),
                                                      SequenceDocument::dead(sequence).encode(),
                                                      live.cas, {}, space_.deadline());
-  if (!reply.ok() && reply.status != Errc::cas_mismatch)
+  const bool is_gone = reply.status == Errc::not_found;  // dead, and removed by compaction
+  if (!reply.ok() && !is_gone && reply.status != Errc::cas_mismatch)
     co_return Error{reply.status, "burying a sequence"};
   ++buried_;
   co_return Result<void>();

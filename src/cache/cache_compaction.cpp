@@ -23,7 +23,13 @@ constexpr std::size_t kAtOnce = 1'000;
 constexpr std::chrono::seconds kRetry{10};
 constexpr std::chrono::seconds kRetryMost{600};
 constexpr std::uint8_t kFormat = 1;
+constexpr char kFoldFormat = 1;
 constexpr std::string_view kJob = "compaction";
+
+// All numbers of its tag lie at or below the floor: who still writes at one of them is late.
+bool is_foldable(const ChannelCompaction::Site& site, Sequence sequence) {
+  return site.space.last_of_tag(sequence) <= site.floor || !HG_RULE("R19 fold");
+}
 
 }  // namespace
 
@@ -132,11 +138,11 @@ Task<Result<void>> CacheCompaction::pass() {
       [this](const Grant& grant) { return context_.d.repair.may_take_access(grant); });
   HG_CO_TRY(const Sequence to, co_await survey(site, found));
   HG_CO_CHECK(co_await compact_channels(site, found));
-  HG_CO_CHECK(co_await kill(site, found));
+  HG_CO_CHECK(co_await drop_documents(site, found));
   ++context_.statistics.compactions;
   HG_PROBE("R19 compacted");
   // What lies beyond is for the next time, at once only if that frees memory for it.
-  const bool goes_on = found.documents().size() >= kFoundMost / 4;
+  const bool goes_on = found.documents().size() + found.dead().size() >= kFoundMost / 4;
   co_return co_await store_progress(
       {goes_on ? to : site.floor, found.live() - found.documents().size()});
 }
@@ -149,11 +155,11 @@ Task<Result<Sequence>> CacheCompaction::survey(const ChannelCompaction::Site& si
   Sequence from(1);
   while ((from = site.dead.skip(from)) <= site.floor && found.size() < kFoundMost) {
     HG_CO_CHECK(check(site));
-    const Sequence tag_end((from.value() / kSequencesPerTag + 1) * kSequencesPerTag - 1);
     const Key key = space.sequence_key(from);
-    HG_CO_TRY(const auto page, co_await space.bucket.scan({space.database, key.kind, key.tag,
-                                                           key.name, kSequencesPerTag, false},
-                                                          space.deadline()));
+    HG_CO_TRY(const auto page,
+              co_await space.bucket.scan({space.database, key.kind, key.tag, key.name,
+                                          space.settings.sequences_per_tag, false},
+                                         space.deadline()));
     if (page.history != site.histories->at(space.bucket.partition_of(key).value()))
       co_return Error{Errc::rolled_back, "compaction"};
     for (const auto& item : page.items) {
@@ -161,10 +167,13 @@ Task<Result<Sequence>> CacheCompaction::survey(const ChannelCompaction::Site& si
       if (sequence > site.floor) break;
       if (site.dead.contains(sequence)) continue;
       const auto document = SequenceDocument::decode(sequence, item.bytes);
-      if (document && !document->is_dead)
+      if (!document) continue;
+      if (!document->is_dead)
         found.add(*document, item.cas, is_in_doubt(record, sequence));
+      else if (is_foldable(site, sequence))
+        found.add_dead(sequence, item.cas);
     }
-    from = tag_end.next();
+    from = space.last_of_tag(from).next();
     co_await space.environment.yield();
   }
   co_return std::min(site.floor, from.previous());
@@ -190,34 +199,70 @@ Task<Result<void>> CacheCompaction::compact_channels(const ChannelCompaction::Si
   co_return Result<void>();
 }
 
-// R3: a dead number stays dead, so that whoever is late with its write is told (R4).
-Task<Result<void>> CacheCompaction::kill(const ChannelCompaction::Site& site,
-                                         const SupersededSurvey& found) {
-  const CacheSpace& space = site.space;
-  const auto& documents = found.documents();
+// R3: a dead number stays dead, so that whoever is late with its write is told (R4): by its dead
+// document or, where all numbers of its tag lie at or below the floor, by the tag's fold.
+Task<Result<void>> CacheCompaction::drop_documents(const ChannelCompaction::Site& site,
+                                                   const SupersededSurvey& found) {
+  auto documents = found.documents();
+  documents.insert(documents.end(), found.dead().begin(), found.dead().end());
+  std::ranges::sort(documents, {}, &SupersededSurvey::Document::sequence);
   for (std::size_t from = 0; from < documents.size(); from += kAtOnce) {
     HG_CO_CHECK(check(site));
-    std::vector<Operation> operations;
-    for (std::size_t i = from; i < std::min(documents.size(), from + kAtOnce); ++i) {
-      const Sequence sequence = documents[i].sequence;
-      const Key key = space.sequence_key(sequence);
-      WriteOptions options;
-      options.if_history = site.histories->at(space.bucket.partition_of(key).value());
-      operations.push_back(operation::Replace{key,
-                                              SequenceDocument::dead(sequence).encode(),
-                                              documents[i].cas,
-                                              std::move(options),
-                                              {}});
-    }
-    const auto replies = co_await space.bucket.pipeline(std::move(operations), space.deadline());
-    for (const Reply& reply : replies) {
-      if (reply.ok()) ++context_.statistics.documents_dropped;
-      if (!reply.ok() && reply.status != Errc::cas_mismatch && reply.status != Errc::not_found)
-        co_return Error{reply.status, "dropping superseded sequence documents"};
-    }
+    const auto begin = documents.begin() + static_cast<std::ptrdiff_t>(from);
+    const auto length = std::min(kAtOnce, documents.size() - from);
+    HG_CO_CHECK(co_await drop_step(site, {begin, begin + static_cast<std::ptrdiff_t>(length)}));
     HG_PROBE("R19 documents dropped");
-    co_await space.environment.yield();
+    co_await site.space.environment.yield();
   }
+  context_.statistics.documents_dropped += found.documents().size();
+  co_return Result<void>();
+}
+
+Task<Result<void>> CacheCompaction::drop_step(const ChannelCompaction::Site& site,
+                                              std::vector<SupersededSurvey::Document> documents) {
+  const CacheSpace& space = site.space;
+  std::vector<Sequence> folded;
+  std::vector<Operation> operations;
+  for (const auto& [sequence, cas] : documents) {
+    const Key key = space.sequence_key(sequence);
+    WriteOptions options;
+    options.if_history = site.histories->at(space.bucket.partition_of(key).value());
+    if (is_foldable(site, sequence)) {
+      folded.push_back(sequence);
+      operations.push_back(operation::Remove{key, cas, std::move(options), {}});
+    } else {
+      operations.push_back(operation::Replace{
+          key, SequenceDocument::dead(sequence).encode(), cas, std::move(options), {}});
+    }
+  }
+  HG_CO_CHECK(co_await fold(site, std::move(folded)));
+  const auto replies = co_await space.bucket.pipeline(std::move(operations), space.deadline());
+  for (const Reply& reply : replies)
+    if (!reply.ok() && reply.status != Errc::cas_mismatch && reply.status != Errc::not_found)
+      co_return Error{reply.status, "dropping sequence documents"};
+  co_return Result<void>();
+}
+
+// Done when it returns success: only then may documents of these tags be removed. `numbers` ascend.
+Task<Result<void>> CacheCompaction::fold(const ChannelCompaction::Site& site,
+                                         std::vector<Sequence> numbers) {
+  const CacheSpace& space = site.space;
+  std::vector<Operation> inserts;
+  Sequence last;  // of the last tag
+  for (const Sequence s : numbers) {
+    if (!inserts.empty() && s <= last) continue;
+    last = space.last_of_tag(s);
+    const Key key = space.fold_key(s);
+    WriteOptions options;
+    options.if_history = site.histories->at(space.bucket.partition_of(key).value());
+    inserts.push_back(operation::Insert{key, std::string(1, kFoldFormat), std::move(options), {}});
+  }
+  if (inserts.empty()) co_return Result<void>();
+  const auto replies = co_await space.bucket.pipeline(std::move(inserts), space.deadline());
+  for (const Reply& reply : replies)
+    if (!reply.ok() && reply.status != Errc::exists)
+      co_return Error{reply.status, "folding sequence documents"};
+  HG_PROBE("R19 folded");
   co_return Result<void>();
 }
 

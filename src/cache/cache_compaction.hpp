@@ -11,9 +11,9 @@ namespace headgate {
 
 /// The cache writer's compaction (R19): now and then it reads all sequence documents up to the
 /// floor, finds what newer writes have superseded, takes that out of the channels' closed blocks,
-/// and makes its sequence documents dead, which need next to no space. Runs beside the cache
-/// writer's circle, in steps of at most 1,000 documents, and ends when the walk does under which it
-/// was begun. Confined to its executor; runs do not overlap.
+/// and removes its sequence documents, with the dead ones (sequence_fold.hpp). Runs beside the
+/// cache writer's circle, in steps of at most 1,000 documents, and ends when the walk does under
+/// which it was begun. Confined to its executor; runs do not overlap.
 class CacheCompaction {
  public:
   explicit CacheCompaction(CacheWriterContext& context) : context_(context) {}
@@ -45,7 +45,11 @@ class CacheCompaction {
   Task<Result<Sequence>> survey(const ChannelCompaction::Site& site, SupersededSurvey& found);
   Task<Result<void>> compact_channels(const ChannelCompaction::Site& site,
                                       const SupersededSurvey& found);
-  Task<Result<void>> kill(const ChannelCompaction::Site& site, const SupersededSurvey& found);
+  Task<Result<void>> drop_documents(const ChannelCompaction::Site& site,
+                                    const SupersededSurvey& found);
+  Task<Result<void>> drop_step(const ChannelCompaction::Site& site,
+                               std::vector<SupersededSurvey::Document> documents);
+  Task<Result<void>> fold(const ChannelCompaction::Site& site, std::vector<Sequence> numbers);
   Sequence floor() const;
   bool is_in_doubt(const StableRecord& record, Sequence sequence) const;
   Result<void> check(const ChannelCompaction::Site& site) const;

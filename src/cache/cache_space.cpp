@@ -31,9 +31,18 @@ Key CacheSpace::counter_key(const ChannelId& channel) const {
 
 Key CacheSpace::sequence_key(Sequence sequence) const {
   // Both parts big-endian: the keys of all sequence documents are in the order of the sequences.
-  return Key{database, KeyKind::sequence_document,
-             tag_of_generation(generation, number_name(sequence.value() / kSequencesPerTag)),
+  const std::string tag = number_name(sequence.value() / settings.sequences_per_tag);
+  return Key{database, KeyKind::sequence_document, tag_of_generation(generation, tag),
              number_name(sequence.value())};
+}
+
+Sequence CacheSpace::last_of_tag(Sequence sequence) const {
+  const std::uint64_t length = settings.sequences_per_tag;
+  return Sequence((sequence.value() / length + 1) * length - 1);
+}
+
+Key CacheSpace::fold_key(Sequence sequence) const {
+  return Key{database, KeyKind::sequence_fold, sequence_key(sequence).tag, ""};
 }
 
 Key CacheSpace::dead_ranges_key() const {

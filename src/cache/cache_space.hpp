@@ -30,12 +30,15 @@ enum class StableDurability : std::uint8_t {
   replicated,  ///< it survives a failover of either bucket
 };
 
-/// Settings of one database's cache. The block format and capacity are part of what is stored.
+/// Settings of one database's cache. The block format, the capacity and what shares a tag are part
+/// of what is stored.
 struct CacheSettings {
   BlockFormat block_format = BlockFormat::append;
   CacheWrites cache_writes = CacheWrites::frontend;
   std::uint32_t block_capacity = 1024;  ///< entries (append) or sequences (indexed) of one block
-  bool has_star_channel = true;         ///< every write is entered in "*", too
+  /// Sequence documents of so many adjacent sequences share one tag, and with it one partition.
+  std::uint32_t sequences_per_tag = 1000;
+  bool has_star_channel = true;  ///< every write is entered in "*", too
   std::chrono::nanoseconds gap_timeout = std::chrono::seconds(1);
   /// How long a front end may take from its base write to its sequence document before the cache
   /// writer does the work itself. Too short costs work, never correctness.
@@ -75,13 +78,14 @@ struct CacheSpace {
   Key record_key(const ChannelId& channel, std::uint64_t block) const;
   Key counter_key(const ChannelId& channel) const;
   Key sequence_key(Sequence sequence) const;
+  /// The last sequence whose document has the same tag.
+  Sequence last_of_tag(Sequence sequence) const;
+  /// Of the sequence documents with the tag of `sequence` (sequence_fold.hpp).
+  Key fold_key(Sequence sequence) const;
   Key dead_ranges_key() const;
   Key stable_key() const;
   Key access_counter_key() const;
 };
-
-/// Sequence documents of this many adjacent sequences share one partition.
-inline constexpr std::uint64_t kSequencesPerTag = 1000;
 
 /// Key of the base bucket's copy of the stable record.
 Key stable_copy_key(DatabaseId database);

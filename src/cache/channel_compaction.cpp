@@ -10,6 +10,7 @@
 #include "cache/block.hpp"
 #include "cache/block_run.hpp"
 #include "cache/cache_entry.hpp"
+#include "cache/sequence_fold.hpp"
 #include "cache/superseded_survey.hpp"
 
 namespace headgate {
@@ -90,7 +91,8 @@ Task<Result<std::uint64_t>> ChannelCompaction::compact(ChannelId channel,
 }
 
 // Takes out of the entries, of which there may be very many, what is superseded or dead. Only what
-// is known to be of no channel goes: an entry without a sequence document stays.
+// is known to be of no channel goes: an entry without a sequence document stays, unless that is
+// dead by a fold.
 Task<Result<void>> ChannelCompaction::drop(ChannelId channel,
                                            const std::vector<Sequence>& superseded,
                                            std::vector<BlockEntry>& entries) {
@@ -105,11 +107,17 @@ Task<Result<void>> ChannelCompaction::drop(ChannelId channel,
     for (std::size_t i = from; i < end; ++i)
       keys.push_back(site_.space.sequence_key(entries[i].sequence));
     HG_CO_TRY(const auto replies, co_await read(std::move(keys)));
+    std::vector<Sequence> missing;
+    for (std::size_t i = from; i < end; ++i)
+      if (!replies[i - from].ok()) missing.push_back(entries[i].sequence);
+    HG_CO_TRY(const auto folded,
+              co_await find_folded(site_.space, std::move(missing), *site_.histories));
     for (std::size_t i = from; i < end; ++i) {
       const Reply& reply = replies[i - from];
       const auto document = SequenceDocument::decode(entries[i].sequence, reply.bytes);
       const bool is_gone =
-          reply.ok() && document && (document->is_dead || !is_listed(document->entry, channel));
+          reply.ok() ? document && (document->is_dead || !is_listed(document->entry, channel))
+                     : std::binary_search(folded.begin(), folded.end(), entries[i].sequence);
       if (!is_gone) kept.push_back(entries[i]);
     }
     co_await site_.space.environment.yield();

@@ -40,9 +40,10 @@ class ClusterCompactionTest : public ClusterFixture {
     }
   }
   bool is_dead(Sequence sequence) {
-    const Reply reply =
-        env_.run(a_->cache.get(a_->space.sequence_key(sequence), a_->space.deadline()));
-    return SequenceDocument::decode(sequence, reply.bytes).value().is_dead;
+    const auto found = env_.run(a_->cache.get_many(
+        {a_->space.sequence_key(sequence), a_->space.fold_key(sequence)}, a_->space.deadline()));
+    if (!found[0].ok()) return found[1].ok();
+    return SequenceDocument::decode(sequence, found[0].bytes).value().is_dead;
   }
 
   std::map<std::string, Sequence> newest_;
@@ -119,7 +120,8 @@ TEST_F(ClusterCompactionTest, ACacheWriterThatWasReplacedEndsItsCompaction) {
   a_->cache.inject({.matches =
                         [](const Operation& operation) {
                           return key_of(operation).kind == KeyKind::sequence_document &&
-                                 std::holds_alternative<operation::Replace>(operation);
+                                 (std::holds_alternative<operation::Replace>(operation) ||
+                                  std::holds_alternative<operation::Remove>(operation));
                         },
                     .effect = FaultBucket::Effect::hold});
   a_->cache_writer.compact();

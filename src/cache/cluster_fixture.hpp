@@ -234,6 +234,7 @@ class ClusterFixture : public testing::Test {
   static CacheSettings cluster_settings() {
     CacheSettings settings;
     settings.block_capacity = 4;
+    settings.sequences_per_tag = 8;
     settings.has_star_channel = false;
     settings.operation_timeout = std::chrono::milliseconds(500);
     return settings;

@@ -5,6 +5,7 @@
 
 #include "cache/block.hpp"
 #include "cache/block_run.hpp"
+#include "cache/burial.hpp"
 #include "cache/cache_fixture.hpp"
 #include "cache/channel_compaction.hpp"
 
@@ -68,8 +69,10 @@ class CompactionTest : public CacheFixture {
       all.push_back(name(d) + "@" + std::to_string(docs_.at(name(d)).entry.sequence.value()));
     return all;
   }
+  bool is_there(const Key& key) { return env_.run(cache_.get(key, kNoDeadline)).ok(); }
   bool is_dead(Sequence sequence) {
     const Reply reply = env_.run(cache_.get(space_->sequence_key(sequence), kNoDeadline));
+    if (!reply.ok()) return is_there(space_->fold_key(sequence));
     return SequenceDocument::decode(sequence, reply.bytes).value().is_dead;
   }
   /// Sequence documents that a reader looks at who knows nothing and reads all of a channel.
@@ -91,7 +94,12 @@ class CompactionTest : public CacheFixture {
 class CompactionOfAnyFormat : public CompactionTest,
                               public testing::WithParamInterface<BlockFormat> {
  protected:
-  CompactionOfAnyFormat() : CompactionTest(small_settings(GetParam())) {}
+  static CacheSettings settings() {
+    CacheSettings settings = small_settings(GetParam());
+    settings.sequences_per_tag = 8;
+    return settings;
+  }
+  CompactionOfAnyFormat() : CompactionTest(settings()) {}
 };
 
 INSTANTIATE_TEST_SUITE_P(All, CompactionOfAnyFormat,
@@ -232,8 +240,9 @@ TEST_P(CompactionOfAnyFormat, AWriterThatKnowsAReplacedBlockAsTheNewestWritesEls
 TEST_P(CompactionOfAnyFormat, AnyWriteMayFailOrBeUnknown) {
   const auto is_of_compaction = [](const Operation& operation) {
     const KeyKind kind = key_of(operation).kind;
-    return is_write(operation) && (kind == KeyKind::block || kind == KeyKind::block_record ||
-                                   kind == KeyKind::sequence_document);
+    return is_write(operation) &&
+           (kind == KeyKind::block || kind == KeyKind::block_record ||
+            kind == KeyKind::sequence_document || kind == KeyKind::sequence_fold);
   };
   start_writer();
   using Moment = FaultBucket::Moment;
@@ -256,6 +265,63 @@ TEST_P(CompactionOfAnyFormat, AnyWriteMayFailOrBeUnknown) {
   env_.advance(std::chrono::seconds(20));
   compact();
   EXPECT_EQ(read_in_pages("a", Sequence(), 3), newest());
+}
+
+// --- Folds ---------------------------------------------------------------------------------------
+
+TEST_P(CompactionOfAnyFormat, DeadNumbersKeepNoKeys) {
+  start_writer();
+  write_revisions();
+  const Sequence gap = allocate().first;
+  write_revisions();
+  compact();
+  for (Sequence s(2); space_->last_of_tag(s) <= last_; s = s.next()) {
+    const bool is_current = std::ranges::any_of(
+        docs_, [&](const auto& document) { return document.second.entry.sequence == s; });
+    EXPECT_EQ(is_there(space_->sequence_key(s)), is_current) << s.value();
+  }
+  EXPECT_TRUE(is_dead(gap));
+  EXPECT_FALSE(is_there(space_->fold_key(last_)));  // somebody may be about to write there
+  EXPECT_EQ(read_in_pages("a", Sequence(), 4), newest());
+}
+
+// R4: as at a dead document.
+TEST_P(CompactionOfAnyFormat, WhoIsLateFindsAFoldedNumberClosed) {
+  start_writer();
+  const Allocation late = allocate();
+  write_revisions();
+  const Sequence superseded = docs_.at(name(3)).recent.front().sequence;
+  compact();
+  ASSERT_FALSE(is_there(space_->sequence_key(late.first)));
+  FrontEndCacheWriter writer(*space_, *reader_, *this);
+  const auto outcomes =
+      env_.run(writer.write({base_write("late", {"a"}, late)}, {late.epoch, late.cache_histories}));
+  EXPECT_EQ(outcomes.at(0), FrontEndCacheWriter::Outcome::left_unfinished);
+  EXPECT_FALSE(is_there(space_->sequence_key(late.first)));
+  StableSequence stable(*space_, base_);
+  Burial burial(*space_, stable);
+  const auto buried = env_.run(
+      burial.bury({{superseded, superseded}, {late.first, late.first}}, Burial::Holders::perhaps));
+  ASSERT_TRUE(buried) << buried.error().context;
+  EXPECT_EQ(buried->dead.size(), 2u);
+  EXPECT_FALSE(is_there(space_->sequence_key(superseded)));
+  // The cache writer gives the write another number (R9).
+  const auto is_moved = [&] { return docs_.at("late").entry.sequence > last_; };
+  for (int i = 0; i < 100 && !is_moved(); ++i) env_.advance(std::chrono::milliseconds(50));
+  const Names found = names(read("a"));
+  const auto moved = "late@" + std::to_string(docs_.at("late").entry.sequence.value());
+  EXPECT_TRUE(is_moved());
+  EXPECT_EQ(std::count(found.begin(), found.end(), moved), 1);
+}
+
+TEST_P(CompactionOfAnyFormat, AReaderMeetsEntriesOfFoldedNumbers) {
+  space_->settings.reader_documents = 2;  // it remembers blocks, but not what is at their numbers
+  start_writer();
+  write_revisions(3);
+  ASSERT_EQ(names(read("a")), newest());  // now it has all blocks
+  write_revisions(3);
+  compact();
+  ASSERT_EQ(names(read("a", Sequence(), ReadMode::stable)), newest());
 }
 
 // The run is complete only up to the floor of the block that follows it.
@@ -408,8 +474,10 @@ class CompactionCost : public CompactionTest, public testing::WithParamInterface
     };
     add(space_->block_key(ChannelId::of_documents("a"), 0));
     add(space_->record_key(ChannelId::of_documents("a"), 0));
-    for (std::uint64_t n = 0; n <= last_.value(); n += kSequencesPerTag)
+    for (std::uint64_t n = 0; n <= last_.value(); n += space_->settings.sequences_per_tag) {
       add(space_->sequence_key(Sequence(n)));
+      add(space_->fold_key(Sequence(n)));
+    }
     return bytes;
   }
 };

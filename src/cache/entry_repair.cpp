@@ -9,6 +9,7 @@
 #include "base/buggify.hpp"
 #include "base/log.hpp"
 #include "base/task_scope.hpp"
+#include "cache/sequence_fold.hpp"
 
 namespace headgate {
 namespace {
@@ -222,12 +223,16 @@ Task<Result<void>> EntryRepair::read_documents(std::vector<Sequence> sequences,
   std::vector<Key> keys;
   for (Sequence sequence : sequences) keys.push_back(space.sequence_key(sequence));
   const auto replies = co_await space.bucket.get_many(keys, space.deadline());
+  std::vector<Sequence> missing;
   for (std::size_t i = 0; i < replies.size(); ++i) {
     if (!replies[i].ok() && replies[i].status != Errc::not_found)
       co_return Error{replies[i].status, "reading sequence documents"};
     const auto partition = space.bucket.partition_of(keys[i]).value();
     if (space.is_shared() && replies[i].history != context_.cache_histories->at(partition))
       co_return Error{Errc::rolled_back, "reading sequence documents"};
+    // What is above stable was folded only if stable fell back since: then it is audited.
+    const bool may_be_folded = context_.audit_floor || sequences[i] <= context_.accounting.stable();
+    if (!replies[i].ok() && may_be_folded) missing.push_back(sequences[i]);
     if (!replies[i].ok()) continue;
     auto document = SequenceDocument::decode(sequences[i], replies[i].bytes);
     if (!document) {  // nobody will ever read it: it is buried
@@ -238,6 +243,10 @@ Task<Result<void>> EntryRepair::read_documents(std::vector<Sequence> sequences,
     }
     into[sequences[i]] = std::make_shared<const SequenceDocument>(*std::move(document));
   }
+  HG_CO_TRY(const auto folded,
+            co_await find_folded(space, std::move(missing), *context_.cache_histories));
+  for (const Sequence s : folded)
+    into[s] = std::make_shared<const SequenceDocument>(SequenceDocument::dead(s));
   co_return Result<void>();
 }
 

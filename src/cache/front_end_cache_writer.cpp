@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/buggify.hpp"
+#include "cache/sequence_fold.hpp"
 
 namespace headgate {
 namespace {
@@ -86,7 +87,7 @@ Task<std::vector<FrontEndCacheWriter::Outcome>> FrontEndCacheWriter::write_seque
     WriteOptions options;
     if (HG_RULE("R4b"))
       options.if_history = fence.cache_histories->at(space_.bucket.partition_of(key).value());
-    inserts.push_back(operation::Insert{key, document.encode(), options, {}});
+    inserts.push_back(insert_unless_folded(space_, document, std::move(options)));
   }
   const auto replies = co_await space_.bucket.pipeline(std::move(inserts), space_.deadline());
 

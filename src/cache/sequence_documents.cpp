@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/buggify.hpp"
+#include "cache/sequence_fold.hpp"
 
 namespace headgate {
 namespace {
@@ -66,20 +67,31 @@ Task<Result<void>> SequenceDocuments::read(std::vector<Sequence> sequences,
     reads_ += keys.size();
     const std::uint64_t clears = clears_;
     const auto replies = co_await space_.bucket.get_many(std::move(keys), space_.deadline());
+    const auto keep = [&](Sequence sequence, Pointer document) {
+      found.insert_or_assign(sequence, document);
+      if (clears_ != clears) return;  // of a history that is over
+      if (use == Use::shared)
+        learn(sequence, std::move(document));
+      else
+        fill_room(sequence, std::move(document));
+    };
+    std::vector<Sequence> missing;
     for (std::size_t i = begin; i < end; ++i) {
       const Reply& reply = replies[i - begin];
       if (!reply.ok() && reply.status != Errc::not_found) co_return reply.status;
       if (reply.history != histories[i - begin] && HG_RULE("R15")) co_return Errc::rolled_back;
-      if (!reply.ok()) continue;
+      if (!reply.ok()) {
+        if (sequences[i] <= record->stable) missing.push_back(sequences[i]);
+        continue;
+      }
       HG_CO_TRY(auto document, SequenceDocument::decode(sequences[i], reply.bytes));
-      const auto shared = std::make_shared<const SequenceDocument>(std::move(document));
-      found.insert_or_assign(sequences[i], shared);
-      if (clears_ != clears) continue;  // of a history that is over
-      if (use == Use::shared)
-        learn(sequences[i], shared);
-      else
-        fill_room(sequences[i], shared);
+      keep(sequences[i], std::make_shared<const SequenceDocument>(std::move(document)));
     }
+    if (missing.empty()) continue;
+    HG_CO_TRY(const auto folded,
+              co_await find_folded(space_, std::move(missing), record->cache_histories));
+    for (const Sequence s : folded)
+      keep(s, std::make_shared<const SequenceDocument>(SequenceDocument::dead(s)));
   }
   co_return Result<void>();
 }

@@ -47,6 +47,11 @@ void SupersededSurvey::supersede(Known& known, const ChannelId& channel, Sequenc
   if (!is_listed) known.versions.erase(version);
 }
 
+void SupersededSurvey::add_dead(Sequence sequence, Cas cas) {
+  dead_.push_back({sequence, cas});
+  ++size_;
+}
+
 void SupersededSurvey::add(const SequenceDocument& document, Cas cas, bool is_in_doubt) {
   const CacheEntry& entry = document.entry;
   ++live_;

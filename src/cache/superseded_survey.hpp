@@ -21,7 +21,7 @@ namespace headgate {
 class SupersededSurvey {
  public:
   /// A sequence document that no reader needs any more: every channel that lists it has a newer
-  /// entry of the same document.
+  /// entry of the same document, or it is dead.
   struct Document {
     Sequence sequence;
     Cas cas;
@@ -37,9 +37,13 @@ class SupersededSurvey {
   /// (`is_in_doubt`) nothing is concluded.
   void add(const SequenceDocument& document, Cas cas, bool is_in_doubt);
 
+  /// A dead one that a fold may stand for. REQUIRES: as add().
+  void add_dead(Sequence sequence, Cas cas);
+
   const std::vector<Document>& documents() const { return documents_; }
+  const std::vector<Document>& dead() const { return dead_; }
   const Entries& entries() const { return entries_; }
-  /// Of both: what has to be kept in memory for it.
+  /// Of all of these: what has to be kept in memory for it.
   std::size_t size() const { return size_; }
   std::uint64_t live() const { return live_; }
 
@@ -61,6 +65,7 @@ class SupersededSurvey {
   const std::function<bool(const Grant&)> may_take_access_;
   std::unordered_map<std::string, Known> known_;  // since the last write that may take access
   std::vector<Document> documents_;
+  std::vector<Document> dead_;
   Entries entries_;
   std::size_t size_ = 0;
   std::uint64_t live_ = 0;

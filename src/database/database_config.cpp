@@ -191,6 +191,7 @@ CacheSettings DatabaseConfig::cache_settings() const {
   settings.block_format = block_format;
   settings.cache_writes = cache_writes;
   settings.block_capacity = block_capacity;
+  settings.sequences_per_tag = sequences_per_tag;
   settings.has_star_channel = star_channel;
   settings.gap_timeout = gap_timeout;
   settings.poll = poll;

@@ -63,6 +63,8 @@ struct DatabaseConfig {
   std::chrono::milliseconds poll{250};
   /// Entries above the stable sequence that a feed sends before it waits for stable (R17b).
   std::uint32_t max_early = 10'000;
+  /// As CacheSettings says. No setting and not stored: simulations make it small.
+  std::uint32_t sequences_per_tag = CacheSettings().sequences_per_tag;
 
   /// Reads a JSON object; a member that is not given has its default. Strict: unknown members,
   /// wrong types and values out of range are refused with a message that names the member. The sync

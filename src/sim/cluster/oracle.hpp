@@ -152,6 +152,7 @@ class Oracle {
   void use_sequence(Sequence sequence, const SimMutation& mutation);
   void saw_cache(const SimMutation& mutation);
   void saw_sequence_document(const SimMutation& mutation);
+  bool is_folded(Key document) const;
   void saw_stable(const SimMutation& mutation);
   void check_id(const Reader& reader, const SeenChange& change);
   void check_accounted(const StableRecord& record, const std::string& generation);
@@ -193,6 +194,7 @@ class Oracle {
 
   // Of the cache, by generation: what tells its keys apart.
   std::map<std::pair<std::string, Sequence>, const SimMutation*> sequence_documents_;
+  std::map<std::pair<std::string, Sequence>, const SimMutation*> removed_documents_;
   std::map<std::pair<std::string, Sequence>, const SimMutation*> live_documents_;  // the last ones
   std::string generation_;
   std::set<Key> stable_keys_;

@@ -12,6 +12,7 @@ namespace headgate {
 namespace {
 
 constexpr std::string_view kStableTag = "stable";
+constexpr std::size_t kTagLength = 8;  // of sequence documents
 
 /// What stands before the last `length` bytes: the cache's generation, if it is not the first.
 std::string generation_of(const std::string& tag, std::size_t length) {
@@ -31,15 +32,32 @@ void Oracle::saw_cache(const SimMutation& mutation) {
   if (mutation.key.kind == KeyKind::stable) saw_stable(mutation);
 }
 
-// R3: write-once; a live one may die, a dead one stays dead.
+// R19: of a folded tag what is missing is dead.
+bool Oracle::is_folded(Key document) const {
+  document.kind = KeyKind::sequence_fold;
+  document.name.clear();
+  return cache_.read(document).ok();
+}
+
+// R3: write-once; a live one may die, a dead one stays dead. Only of a folded tag may it go (R19),
+// and then for good.
 void Oracle::saw_sequence_document(const SimMutation& mutation) {
   const Sequence sequence = sequence_of(mutation.key);
-  const auto place = std::pair(generation_of(mutation.key.tag, 8), sequence);
+  const auto place = std::pair(generation_of(mutation.key.tag, kTagLength), sequence);
+  if (mutation.kind == SimMutation::Kind::remove) {
+    if (!mutation.is_lost && !is_folded(mutation.key))
+      fail("R19", fmt::format("sequence document {} is removed", sequence.value()));
+    removed_documents_[place] = &mutation;
+    return;
+  }
+  const auto removed = removed_documents_.find(place);
+  if (removed != removed_documents_.end() && !removed->second->is_lost && !mutation.is_lost)
+    fail("R3", fmt::format("sequence document {} was removed, and comes back", sequence.value()));
   const auto before = sequence_documents_.find(place);
   if (before != sequence_documents_.end() && !before->second->is_lost && !mutation.is_lost) {
     const auto was = SequenceDocument::decode(sequence, before->second->bytes);
     const auto is = SequenceDocument::decode(sequence, mutation.bytes);
-    if (mutation.kind == SimMutation::Kind::remove || !was || !is || (was->is_dead && !is->is_dead))
+    if (!was || !is || (was->is_dead && !is->is_dead))
       fail("R3", fmt::format("sequence document {} comes back to life", sequence.value()));
     else if (!is->is_dead && !(was->identity == is->identity))
       fail("R3", fmt::format("sequence document {} was written twice", sequence.value()));
@@ -85,7 +103,9 @@ void Oracle::check_accounted(const StableRecord& record, const std::string& gene
   for (Sequence n = checked_.next(); n <= record.stable; n = n.next()) {
     if (dead.contains(n)) continue;
     const auto known = sequence_documents_.find({generation, n});
-    if (known != sequence_documents_.end() && cache_.read(known->second->key).ok()) continue;
+    const bool is_known = known != sequence_documents_.end();
+    if (is_known && (cache_.read(known->second->key).ok() || is_folded(known->second->key)))
+      continue;
     return fail("I4", fmt::format("stable is {}, but {} is not accounted for",
                                   record.stable.value(), n.value()));
   }

@@ -61,6 +61,7 @@ void Oracle::begin_again() {
   written_.clear();
   sequence_documents_.clear();
   live_documents_.clear();
+  removed_documents_.clear();
   stable_keys_.clear();
   generation_.clear();
   highest_stable_ = Sequence();

@@ -132,6 +132,7 @@ void for_each_setting(Settings& s, Field field) {
   field("durability", s.durability);
   field("stable_durability", s.stable_durability);
   field("capacity", s.capacity);
+  field("per_tag", s.per_tag);
   field("horizon", s.horizon);
   field("max_early", s.max_early);
   field("star_channel", s.star_channel);

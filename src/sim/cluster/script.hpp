@@ -31,6 +31,7 @@ struct ScriptSettings {
   Durability durability = Durability::replicated;
   Durability stable_durability = Durability::replicated;
   std::uint32_t capacity = 4;
+  std::uint32_t per_tag = 1'000;  ///< sequence documents that share a tag: what one fold stands for
   std::uint32_t max_early = 10'000;
   std::uint32_t horizon = 10'000;  ///< sequences by which the horizon is raised
   bool star_channel = true;

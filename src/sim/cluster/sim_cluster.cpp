@@ -67,6 +67,7 @@ DatabaseConfig SimCluster::config() const {
   config.changes_mode = s.mode;
   config.block_format = s.format;
   config.block_capacity = s.capacity;
+  config.sequences_per_tag = s.per_tag;
   config.star_channel = s.star_channel;
   config.cache_writes = s.cache_writes;
   config.gap_timeout = s.gap_timeout;

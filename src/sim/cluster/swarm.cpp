@@ -94,6 +94,7 @@ void Swarm::draw_settings() {
                                                  Durability::replicated, Durability::replicated});
   s.stable_durability = chance("weak stable", 0.2) ? Durability::disk : Durability::replicated;
   s.capacity = one_of("capacity", std::array{2u, 3u, 4u, 8u, 64u});
+  s.per_tag = one_of("sequences of a tag", std::array{4u, 16u, 64u, 1'000u});
   s.horizon = one_of("horizon", std::array{10u, 50u, 200u});
   s.max_early = one_of("max early", std::array{3u, 10u, 10'000u, 10'000u});
   s.star_channel = !chance("no star", 0.2);

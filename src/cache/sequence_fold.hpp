@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "cache/cache_entry.hpp"
+#include "cache/cache_space.hpp"
+
+namespace headgate {
+
+// Dead sequence documents do not stay for ever (R19). Once all numbers of a tag lie at or below the
+// floor, compaction writes the tag's *fold*, and then removes the dead documents: of a folded tag a
+// number that has no document is dead. The fold lies in the same partition as the documents, and
+// before every removal: no failover keeps a removal without it. Whoever is late with a document
+// finds its number as closed as by a dead one (R3, R4), as it is inserted only where no fold is.
+
+/// The insert that every sequence document is written with: `exists` where there is one,
+/// `condition_failed` where there is none and the number is dead by a fold.
+operation::Insert insert_unless_folded(const CacheSpace& space, const SequenceDocument& document,
+                                       WriteOptions options);
+
+/// Of `missing`, which had no sequence document when they were looked for, those that are dead by a
+/// fold, ascending. Suspends; idempotent.
+/// Errors: rolled_back (under other histories than `cache_histories`), what reading comes to.
+Task<Result<std::vector<Sequence>>> find_folded(const CacheSpace& space,
+                                                std::vector<Sequence> missing,
+                                                std::vector<HistoryId> cache_histories);
+
+}  // namespace headgate
