@@ -499,7 +499,7 @@ TEST_P(CompactionCost, AFirstSyncReadsOneEntryADocument) {
     env_.advance(std::chrono::milliseconds(50));
   EXPECT_LE(cost_of_first_sync(), kMany * 11u / 10);
   const std::size_t after = bytes_stored();
-  EXPECT_LE(after, before / 3);
+  EXPECT_LE(after, before / 10);
   RecordProperty("bytes_before", std::to_string(before));
   RecordProperty("bytes_after", std::to_string(after));
   EXPECT_EQ(held(read_in_pages("a", Sequence(), 300)), held(newest(kMany)));
