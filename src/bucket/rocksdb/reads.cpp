@@ -157,18 +157,23 @@ std::optional<Result<Bucket::ScanPage>> read_page(const RocksEngine& engine,
   const std::string prefix = stored_prefix(scan.database, scan.kind, scan.tag);
   Bucket::ScanPage page{{}, engine.history()};
   if (engine.dropped.contains(scan.database)) return Result<Bucket::ScanPage>(std::move(page));
+  // The bounds keep it from the marks of what was removed on both sides.
+  const std::string end = end_of_prefix(prefix);
+  const rocksdb::Slice begin_slice(prefix);
+  const rocksdb::Slice end_slice(end);
+  rocksdb::ReadOptions options = options_for(tier);
+  options.iterate_lower_bound = &begin_slice;
+  options.iterate_upper_bound = &end_slice;
   const std::unique_ptr<rocksdb::Iterator> at(
-      engine.db->NewIterator(options_for(tier), engine.family(family_of(scan.kind))));
+      engine.db->NewIterator(options, engine.family(family_of(scan.kind))));
   if (!scan.in_reverse) {
     at->Seek(prefix + scan.from);
   } else if (!scan.from.empty()) {
     at->SeekForPrev(prefix + scan.from);
   } else {
-    const std::string end = end_of_prefix(prefix);
-    at->SeekForPrev(end);
-    if (at->Valid() && at->key().ToStringView() == end) at->Prev();
+    at->SeekToLast();
   }
-  while (page.items.size() < scan.limit && at->Valid() && at->key().starts_with(prefix)) {
+  while (page.items.size() < scan.limit && at->Valid()) {
     const auto value = read_value(at->value().ToStringView());
     if (!value) return Result<Bucket::ScanPage>(value.error());
     if (is_live(value->header, now)) {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <rocksdb/perf_context.h>
+
 #include "base/bytes.hpp"
 #include "bucket/rocksdb/rocks_test.hpp"
 
@@ -71,6 +73,34 @@ TEST_F(ColdReadsTest, AWriteFindsItsVersionOnTheDisk) {
   const auto entries = run(open_feed()->next(kCount + 1, kNoDeadline));
   EXPECT_EQ(entries->size(), kCount);
   EXPECT_EQ(entries->back().bytes, "new");
+}
+
+// What was removed leaves a mark until files are merged: whoever looks through many tags, most of
+// them empty, must not walk over the marks of all others for each.
+class RemovedKeysTest : public RocksTest {};
+
+TEST_F(RemovedKeysTest, AScanPassesOverThoseOfItsOwnTagAlone) {
+  open();
+  constexpr std::uint64_t kEach = 20;
+  const auto key_of_tag = [](char tag, std::uint64_t n) {
+    return Key{kDatabase, KeyKind::sequence_document, std::string(1, tag),
+               ByteWriter().be64(n).bytes()};
+  };
+  for (char tag = 'a'; tag <= 'z'; ++tag)
+    for (std::uint64_t n = 0; n < kEach; ++n) insert(key_of_tag(tag, n), "x");
+  for (char tag = 'a'; tag <= 'z'; ++tag)
+    for (std::uint64_t n = 0; n < kEach; ++n)
+      run(bucket_->remove(key_of_tag(tag, n), get(key_of_tag(tag, n)).cas, {}, kNoDeadline));
+  rocksdb::SetPerfLevel(rocksdb::kEnableCount);
+  for (const bool in_reverse : {false, true}) {
+    rocksdb::get_perf_context()->Reset();
+    const auto page = run(bucket_->scan(
+        {kDatabase, KeyKind::sequence_document, "m", {}, 10, in_reverse}, kNoDeadline));
+    ASSERT_TRUE(page);
+    EXPECT_TRUE(page->items.empty());
+    EXPECT_LE(rocksdb::get_perf_context()->internal_delete_skipped_count, kEach) << in_reverse;
+  }
+  rocksdb::SetPerfLevel(rocksdb::kDisable);
 }
 
 }  // namespace
