@@ -43,4 +43,11 @@ std::vector<DeadRanges::Range> Accounting::gaps(Sequence upto) const {
   return found;
 }
 
+std::size_t Accounting::count_gaps(Sequence upto) const {
+  if (above_.empty()) return has_gap(upto) ? 1 : 0;
+  const Sequence last = above_.rbegin()->second;
+  if (upto < last) return gaps(upto).size();
+  return above_.size() + (upto > last ? 1 : 0);  // one before each range, and what follows them
+}
+
 }  // namespace headgate

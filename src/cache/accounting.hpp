@@ -25,6 +25,9 @@ class Accounting {
   Sequence stable() const { return stable_; }
   /// What is not accounted for in (stable(), upto], ascending.
   std::vector<DeadRanges::Range> gaps(Sequence upto) const;
+  /// How many ranges gaps(upto) has. Work does not go with their number where nothing is accounted
+  /// for above `upto`.
+  std::size_t count_gaps(Sequence upto) const;
   /// The number after stable() always is one.
   bool has_gap(Sequence upto) const { return upto > stable_; }
 

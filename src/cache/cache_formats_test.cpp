@@ -142,6 +142,8 @@ TEST(Accounting, PropertyHoldsWhatAPlainSetHolds) {
     std::uint64_t stable = 1;
     while (oracle.contains(stable + 1)) ++stable;
     RC_ASSERT(accounting.stable() == Sequence(stable));
+    for (std::uint64_t upto = 1; upto <= 70; ++upto)
+      RC_ASSERT(accounting.count_gaps(Sequence(upto)) == accounting.gaps(Sequence(upto)).size());
     std::set<std::uint64_t> missing;
     for (const auto& gap : accounting.gaps(Sequence(70)))
       for (auto s = gap.first.value(); s <= gap.last.value(); ++s) missing.insert(s);

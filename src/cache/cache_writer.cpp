@@ -390,8 +390,7 @@ CacheWriter::Statistics CacheWriter::State::statistics() const {
   all.buried = context_.burial.buried();
   all.awaited = context_.pending.size();
   all.is_compacting = compaction_.is_running();
-  all.gaps = context_.accounting.gaps(std::max(context_.largest_seen, context_.accounting.stable()))
-                 .size();
+  all.gaps = context_.accounting.count_gaps(context_.largest_seen);
   return all;
 }
 
