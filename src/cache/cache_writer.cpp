@@ -18,7 +18,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kFeedBatch = 512;
+constexpr std::size_t kFeedBatch = 1'024;
 // Beyond, the feed is not read on until some of what it showed is settled.
 constexpr std::size_t kPendingMost = 10'000;
 constexpr milliseconds kFirstLook{1};

@@ -14,7 +14,7 @@
 namespace headgate {
 namespace {
 
-constexpr std::size_t kLookAtOnce = 1'000;
+constexpr std::size_t kLookAtOnce = 1'024;
 constexpr std::size_t kMovedAtOnce = 64;
 
 using Verdict = Judgement::Verdict;
