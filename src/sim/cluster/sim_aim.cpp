@@ -98,9 +98,10 @@ SimAim::SimAim(SimWorld& world, SimStore& base, SimStore& cache, std::deque<SimN
     if (choices.is_set(std::string("strike: ").append(kNames[i]), kStrikes))
       strikes_.push_back(static_cast<Strike>(i));
   if (strikes_.empty()) strikes_.push_back(Strike::lose);
+  is_patient_ = choices.is_set("patient aims", 0.5);
   longest_delay_ = kLongestDelays.at(choices.below("longest delay", kLongestDelays.size()));
   if (plan != AimPlan::any) pause_ = kLongPause;
-  if (plan == AimPlan::late) longest_delay_ = kLongestDelays.front();
+  if (plan == AimPlan::late && is_patient_) longest_delay_ = kLongestDelays.front();
   if (plan == AimPlan::rights) longest_delay_ = kLongestOfRights;
   begins_ = world_.now() + choices.duration("aim begins", {milliseconds(0), kBeginsWithin});
 }
@@ -167,7 +168,8 @@ std::vector<SimAim::Aim> SimAim::aims_at(const SimMutation& write) {
     if (!record) return {};
     // Its number is closed: what closed it is what a failover should take.
     const auto closed = sequence_documents_.find(record->entry.sequence);
-    if (closed != sequence_documents_.end() && is_apart(*closed->second, record->entry))
+    if (closed != sequence_documents_.end() &&
+        (!is_patient_ || is_apart(*closed->second, record->entry)))
       aims.push_back({"late document", {&cache_, closed->second}});
     if (has_removals(*record)) aims.push_back({"removal", target});
     if (!record->entry.grants.empty()) aims.push_back({"granting document", target});
@@ -250,6 +252,7 @@ void SimAim::strike(Strike what, const Target& target) {
     case Strike::pause:
       return pause(writer);
     case Strike::stall:
+      if (!is_patient_) return pause(writer);
       // Whoever was stalled is left alone with what it does then.
       if (world_.now() < next_stall_) return;
       next_stall_ = world_.now() + kBetweenStalls;

@@ -91,6 +91,7 @@ class SimAim {
   const std::vector<Planned> plan_;
   std::function<void(const std::string&)> look_;
   std::vector<Strike> strikes_;
+  bool is_patient_ = false;  // waits for the moment that only one rule guards
   std::chrono::nanoseconds longest_delay_;
   DelayRange pause_;
   TimePoint next_stall_{};
