@@ -93,7 +93,7 @@ Task<Result<bool>> open_next_block(const CacheSpace& space, ChannelId channel, s
   opened.identity = space.environment.random();
 
   WriteOptions options;
-  options.if_history = history;
+  if (HG_RULE("A7 fence")) options.if_history = history;
   const Reply inserted =
       co_await space.bucket.insert_if(space.record_key(channel, full + 1), opened.encode(),
                                       std::move(conditions), options, space.deadline());

@@ -101,7 +101,7 @@ Judgement judge(const PendingEntry& pending, const KnownDocuments& documents,
       judgement.absent.push_back(sequence);
     }
     if (HG_RULE("R9")) judgement.verdict = Verdict::resequence;
-  } else if (own->epoch != context.epoch && sequence > context.stable) {
+  } else if (own->epoch != context.epoch && sequence > context.stable && HG_RULE("R7 epoch")) {
     // R7: written under another epoch; its block entries may be lost. Entered again they do no
     // harm.
     judgement.verdict = Verdict::repair;

@@ -290,6 +290,7 @@ Task<Result<void>> EntryRepair::search_blocks(EntryPlace place, const KnownDocum
     HG_CO_TRY(const bool is_found,
               co_await blocks.all_contain(channels_of(earlier), earlier.sequence));
     if (is_found) continue;
+    if (!is_in_doubt(earlier.sequence)) HG_PROBE("C1 entry of a hidden version lost");
     judgement.verdict = Verdict::resequence;
     judgement.unlisted.push_back(earlier.sequence);
   }

@@ -90,11 +90,13 @@ SimPending<std::vector<Reply>> SimBucket::send_batch(PartitionNumber partition,
   const std::uint64_t hash = digest(batch->operations);
   const auto execute = [store = &caller_.store(), partition, batch](SimMaster& master,
                                                                     auto answer) {
-    const bool is_first = batch->replies.empty();
-    store->carry_out(partition, master, *batch);
-    if (!is_first) return;
-    if (!is_replication_awaited(*batch)) return answer(batch->replies);
-    store->at(partition).when_covered(master, [answer, batch] { answer(batch->replies); });
+    if (!batch->replies.empty()) return store->repeat(partition, master, *batch);
+    store->carry_out(partition, master, batch, [=](SimMaster* reached) {
+      if (!is_replication_awaited(*batch)) return answer(batch->replies);
+      // Whoever waits for a replica of a master that is gone is not answered.
+      if (reached != nullptr)
+        store->at(partition).when_covered(*reached, [answer, batch] { answer(batch->replies); });
+    });
   };
   return caller_.send<std::vector<Reply>>("pipeline", partition, hash, execute);
 }

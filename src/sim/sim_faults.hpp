@@ -27,6 +27,9 @@ struct SimNetwork {
   /// Chance that a request is carried out twice (F3): a second time after one more delay. The first
   /// execution answers.
   double duplicated_request = 0;
+  /// Chance, at each operation of a request but the first, that others' requests are carried out
+  /// before it. If a failover comes in between, the rest of the request is never carried out.
+  double interleaved = 0;
   /// A call without an answer for so long ends with timeout_unknown_outcome whatever its deadline:
   /// the connection is given up.
   std::chrono::nanoseconds connection_timeout = std::chrono::seconds(30);

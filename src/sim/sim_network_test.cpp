@@ -94,6 +94,46 @@ TEST_F(SimNetworkTest, ADuplicatedRequestIsCarriedOutTwice) {
   EXPECT_EQ(faults("duplicated request"), 1u);
 }
 
+Task<void> append_by(Bucket& bucket, Key key) {
+  co_await bucket.append(std::move(key), "z", {}, kNoDeadline);
+}
+
+std::vector<Operation> two_appends(const Key& key) {
+  return {operation::Append{key, "x", {}}, operation::Append{key, "y", {}}};
+}
+
+TEST_F(SimNetworkTest, OthersComeBetweenTheOperationsOfOneRequest) {
+  network().interleaved = 1;
+  std::set<std::string> orders;
+  for (int i = 0; i < 20; ++i) {
+    const Key key = this->key("a" + std::to_string(i));
+    TaskScope tasks(b_);
+    world_.after(std::chrono::microseconds(50), {.label = "append"},
+                 [&] { tasks.spawn(append_by(of_b_, key)); });
+    for (const Reply& reply : on_a(of_a_.pipeline(two_appends(key), in(kTimeout))))
+      EXPECT_TRUE(reply.ok());
+    world_.run_for(milliseconds(1));
+    orders.insert(store_.read(key).bytes);
+  }
+  EXPECT_THAT(orders, ElementsAre("xyz", "xzy"));
+}
+
+TEST_F(SimNetworkTest, AFailoverEndsARequestBetweenItsOperations) {
+  network().interleaved = 1;
+  std::size_t ended = 0;
+  for (int i = 0; i < 20; ++i) {
+    const Key key = this->key("a" + std::to_string(i));
+    world_.after(std::chrono::microseconds(50), {.label = "failover"},
+                 [&] { store_.fail_over(PartitionNumber(0), {}); });
+    const auto replies = on_a(of_a_.pipeline(two_appends(key), in(kTimeout)));
+    EXPECT_TRUE(replies[0].ok());
+    ended += replies[1].status == Errc::timeout_unknown_outcome ? 1 : 0;
+    EXPECT_EQ(store_.read(key).bytes, replies[1].ok() ? "xy" : "x");
+    world_.run_for(milliseconds(1));
+  }
+  EXPECT_GT(ended, 5u);
+}
+
 Task<void> remove_by(Bucket& bucket, Key key, Cas cas) {
   co_await bucket.remove(std::move(key), cas, {}, kNoDeadline);
 }

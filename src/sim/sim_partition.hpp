@@ -32,7 +32,8 @@ struct SimMutation {
   HistoryId history = {};           ///< under which it was carried out
   NodeNumber node = {};             ///< whose request it was
   TimePoint when = {};
-  bool is_lost = false;  ///< no longer, or never, part of what the surviving master holds
+  bool is_lost = false;    ///< no longer, or never, part of what the surviving master holds
+  TimePoint lost_at = {};  ///< when that began, if it survived at first
 };
 
 /// All writes of one store that were ever carried out, and what is given only once in it.

@@ -5,6 +5,12 @@
 #include <utility>
 
 namespace headgate {
+namespace {
+
+constexpr DelayRange kBetweenOperations{std::chrono::microseconds(0),
+                                        std::chrono::microseconds(500)};
+
+}  // namespace
 
 SimStore::SimStore(SimWorld& world, Options options)
     : world_(world),
@@ -103,9 +109,13 @@ void SimStore::restore(const Snapshot& snapshot) {
 }
 
 void SimStore::mark_lost() {
-  for (SimMutation& mutation : journal_.mutations) mutation.is_lost = true;
+  std::vector<SimMutation*> survived;
+  for (SimMutation& mutation : journal_.mutations)
+    if (!std::exchange(mutation.is_lost, true)) survived.push_back(&mutation);
   for (const SimPartition& partition : partitions_)
     for (SimMutation* mutation : partition.surviving().log()) mutation->is_lost = false;
+  for (SimMutation* mutation : survived)
+    if (mutation->is_lost) mutation->lost_at = world_.now();
 }
 
 PartitionNumber SimStore::partition_of(const Key& key) const {
@@ -128,6 +138,12 @@ std::size_t SimStore::covered_count(PartitionNumber partition) const {
   return partitions_.at(partition.value()).covered();
 }
 
+std::size_t SimStore::writes_since(const SimMutation& write) const {
+  const auto& log = partitions_.at(write.partition.value()).surviving().log();
+  const auto found = std::find(log.rbegin(), log.rend(), &write);
+  return found == log.rend() ? 0 : static_cast<std::size_t>(found - log.rbegin()) + 1;
+}
+
 Reply SimStore::read(const Key& key) const {
   return partitions_.at(partition_of(key).value()).surviving().read(key, world_.wall_now());
 }
@@ -142,27 +158,66 @@ std::vector<SimMaster::FeedRecord> SimStore::feed(PartitionNumber partition,
   return partitions_.at(partition.value()).surviving().feed(database, PartitionPosition());
 }
 
+ChoiceScope SimStore::scope_of(PartitionNumber partition) const {
+  return journal_.scope(2'000'000 + partition.value());
+}
+
 SimMaster::Request SimStore::request_of(NodeNumber node) const {
   return {node, world_.now(), world_.wall_now()};
 }
 
-void SimStore::carry_out(PartitionNumber partition, SimMaster& master, SimBatch& batch) {
-  const bool is_first = batch.replies.empty();
+// Between two operations of one request may be those of others (bucket.hpp).
+void SimStore::carry_out(PartitionNumber partition, SimMaster& master,
+                         std::shared_ptr<SimBatch> batch, std::function<void(SimMaster*)> done) {
+  const std::size_t length = batch->operations.size();
+  std::size_t end = batch->replies.size() + 1;
+  while (end < length && !is_interrupted(partition)) ++end;
+  carry_out_up_to(std::min(end, length), partition, master, *batch);
+  if (end >= length) return done(&master);
+  const auto delay =
+      world_.choices().duration("between operations", kBetweenOperations, scope_of(partition));
+  world_.after(delay, {.label = "rest of a request", .node = batch->node},
+               [this, partition, batch, done = std::move(done), history = master.history()] {
+                 SimMaster& reached = at(partition).master_for(batch->node);
+                 if (reached.history() == history && !at(partition).is_down)
+                   return carry_out(partition, reached, batch, done);
+                 batch->replies.resize(batch->operations.size(),
+                                       Reply{.status = Errc::timeout_unknown_outcome});
+                 done(nullptr);
+               });
+}
+
+bool SimStore::is_interrupted(PartitionNumber partition) {
+  if (!world_.choices().chance("interleaved", faults_.network.interleaved, scope_of(partition)))
+    return false;
+  world_.count_fault("request interrupted by others");
+  return true;
+}
+
+void SimStore::carry_out_up_to(std::size_t end, PartitionNumber partition, SimMaster& master,
+                               SimBatch& batch) {
   const bool survives = at(partition).is_surviving(master);
   const SimMaster::Request request = request_of(batch.node);
   bool is_durable = false;
-  for (std::size_t i = 0; i < batch.operations.size(); ++i) {
+  for (std::size_t i = batch.replies.size(); i < end; ++i) {
     const Operation& operation = batch.operations[i];
-    // "Not done" must stay true: only what was done is done twice.
-    if (!is_first && !(is_write(operation) && batch.replies[i].ok())) continue;
     Reply reply = carry_out(master, operation, request, survives);
     if (is_write(operation) && reply.ok())
       is_durable |= options_of(operation)->durability != Durability::memory;
-    if (is_first) batch.replies.push_back(std::move(reply));
+    batch.replies.push_back(std::move(reply));
   }
   if (is_durable) at(partition).cover_without_replicas(master);
   if (survives) at(partition).replicate(faults_.replication_lag);
   wake_feeds();
+}
+
+// "Not done" must stay true: only what was done is done twice.
+void SimStore::repeat(PartitionNumber partition, SimMaster& master, const SimBatch& batch) {
+  SimBatch again{.node = batch.node};
+  for (std::size_t i = 0; i < batch.replies.size(); ++i)
+    if (is_write(batch.operations[i]) && batch.replies[i].ok())
+      again.operations.push_back(batch.operations[i]);
+  carry_out_up_to(again.operations.size(), partition, master, again);
 }
 
 Reply SimStore::carry_out(SimMaster& master, const Operation& operation,

@@ -24,7 +24,7 @@ struct SimBatch {
   NodeNumber node;
   std::vector<std::size_t> places = {};  ///< in the call
   std::vector<Operation> operations = {};
-  std::vector<Reply> replies = {};  ///< of the first execution; before it empty
+  std::vector<Reply> replies = {};  ///< of the first execution, as far as it has come
 };
 
 /// What a feed brings from one partition.
@@ -110,6 +110,8 @@ class SimStore {
   /// How many writes the master of `partition` holds, and how many of them are covered.
   std::size_t write_count(PartitionNumber partition) const;
   std::size_t covered_count(PartitionNumber partition) const;
+  /// How many writes the master of its partition holds from this one on; 0: it is lost.
+  std::size_t writes_since(const SimMutation& write) const;
   /// The surviving value: as Get answers.
   Reply read(const Key& key) const;
   /// As Bucket::scan, of what survives.
@@ -130,10 +132,18 @@ class SimStore {
 
   SimPartition& at(PartitionNumber partition) { return partitions_.at(partition.value()); }
   SimMaster::Request request_of(NodeNumber node) const;
+  ChoiceScope scope_of(PartitionNumber partition) const;
   bool is_full() const { return faults_.refusal == Errc::no_space; }
 
-  // What a request does at the master it reached.
-  void carry_out(PartitionNumber partition, SimMaster& master, SimBatch& batch);
+  // What a request does at the master it reached. `done` is called once, perhaps later: with the
+  // master, or null if a failover ended it.
+  void carry_out(PartitionNumber partition, SimMaster& master, std::shared_ptr<SimBatch> batch,
+                 std::function<void(SimMaster*)> done);
+  // The same once more: what was done is done twice.
+  void repeat(PartitionNumber partition, SimMaster& master, const SimBatch& batch);
+  void carry_out_up_to(std::size_t end, PartitionNumber partition, SimMaster& master,
+                       SimBatch& batch);
+  bool is_interrupted(PartitionNumber partition);
   Reply carry_out(SimMaster& master, const Operation& operation, const SimMaster::Request& request,
                   bool survives);
   void drop_database(PartitionNumber partition, SimMaster& master, DatabaseId database,

@@ -2,10 +2,12 @@
 // headgate-sim: runs the real code in simulated clusters full of faults. See src/sim/README.md.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,10 +28,13 @@ constexpr std::string_view kUsage =
   --fresh N              so many that nobody has seen; the first one is printed
   --script FILE          replays a script, for instance one of tests/regressions
   --shorten              with --script: prints a shorter one that breaks the same promise
-  --rules all|R3,R4      breaks each of these rules in turn, until a violation shows it
+  --rules all|R3,R4      breaks each of these rules in turn, until a violation shows it;
+                         R3+R4: both at once
   --format append|indexed  --mode available|stable  --cache-writes frontend|feed
   --single               one process on an embedded store instead of a cluster
-  --rounds N             of single writes once the faults are over, each to be told at once (0)
+  --aimed                faults strike where something was just written, in every seed
+  --plan any|late|hidden|rights|lag|stable|moved|directory  the same by one plan (script.hpp)
+  --rounds N             of single writes once the faults are over, each to be told at once
   --break RULE           without this rule of docs/fault-model.md; may be given several times
   --repeat-each N        runs every N-th seed twice, to compare the event logs (1; 0: none)
   --print                prints the script instead of running it
@@ -85,12 +90,13 @@ bool read_rules(std::string_view text, std::vector<std::string>& rules) {
 
 bool read_flag(std::string_view name, Arguments& arguments) {
   if (name == "--single") arguments.campaign.swarm.is_cluster = false;
+  if (name == "--aimed") arguments.campaign.swarm.is_aimed = true;
   if (name == "--print") arguments.is_print = true;
   if (name == "--quiet") arguments.campaign.is_progress = false;
   if (name == "--verbose") arguments.is_verbose = true;
   if (name == "--shorten") arguments.is_shorten = true;
-  return name == "--single" || name == "--print" || name == "--quiet" || name == "--verbose" ||
-         name == "--shorten";
+  return name == "--single" || name == "--aimed" || name == "--print" || name == "--quiet" ||
+         name == "--verbose" || name == "--shorten";
 }
 
 bool read_option(std::string_view name, std::string_view value, Arguments& arguments) {
@@ -114,7 +120,8 @@ bool read_option(std::string_view name, std::string_view value, Arguments& argum
   if (name == "--output") campaign.output = value;
   if (name == "--script" || name == "--break" || name == "--output") return true;
   if (name == "--rules") return read_rules(value, arguments.rules);
-  if (name == "--rounds") return read_number(value, campaign.swarm.rounds);
+  if (name == "--plan") return (campaign.swarm.plan = aim_plan_of(value)).has_value();
+  if (name == "--rounds") return read_number(value, campaign.swarm.rounds.emplace());
   if (name == "--violations") return read_number(value, campaign.violations_max);
   if (name == "--repeat-each") return read_number(value, campaign.repeat_each);
   if (name == "--workers") return read_number(value, campaign.workers);
@@ -185,20 +192,31 @@ int replay(const Arguments& arguments) {
 }
 
 // Every rule must be missed, or the checkers see too little.
+std::set<std::string, std::less<>> split_rules(std::string_view rules) {
+  std::set<std::string, std::less<>> names;
+  while (!rules.empty()) {
+    const auto plus = std::min(rules.find('+'), rules.size());
+    names.emplace(rules.substr(0, plus));
+    rules.remove_prefix(std::min(plus + 1, rules.size()));
+  }
+  return names;
+}
+
 int break_rules(const Arguments& arguments) {
   int unnoticed = 0;
-  fmt::print("{:<8} {:>8}  {}\n", "rule", "seeds", "broken promise");
+  fmt::print("{:<16} {:>8}  {}\n", "rule", "seeds", "broken promise");
   for (const std::string& rule : arguments.rules) {
     CampaignOptions campaign = arguments.campaign;
-    campaign.run.broken_rules = {rule};
+    campaign.run.broken_rules = split_rules(rule);
     campaign.violations_max = 1;
     campaign.shrink_events = 0;
     campaign.repeat_each = 0;
     campaign.is_progress = false;
     const CampaignSummary summary = run_campaign(campaign);
-    const bool is_asked = summary.rules_asked.contains(rule);
+    const bool is_asked = std::ranges::all_of(
+        campaign.run.broken_rules, [&](const auto& r) { return summary.rules_asked.contains(r); });
     unnoticed += summary.found.empty();
-    fmt::print("{:<8} {:>8}  {}\n", rule, summary.seeds,
+    fmt::print("{:<16} {:>8}  {}\n", rule, summary.seeds,
                !summary.found.empty() ? summary.found.front().invariant
                : is_asked             ? "none: NOT NOTICED"
                                       : "none: the code does not ask for it");

@@ -78,6 +78,11 @@ class Oracle {
   /// The write that carries `number` was refused: it must never be stored.
   void refused(std::uint32_t number);
 
+  /// Is shown every write of both stores, too. It must not change anything.
+  void set_watcher(std::function<void(const SimMutation&)> watcher) {
+    watcher_ = std::move(watcher);
+  }
+
   // --- What clients see ---
 
   /// A client is sent this: I2, I7. Updates what it holds.
@@ -92,6 +97,10 @@ class Oracle {
   Sequence sequence_held(const std::string& id, const Replica::Held& held) const {
     return documents_.at(id).at(held.version).sequence;
   }
+  /// How often somebody who stays connected may be sent this row in one epoch.
+  std::size_t times_written(const std::string& id, const std::string& rev) const;
+  /// How many epochs a stable record was published in.
+  std::size_t epochs_published() const { return epochs_published_.size(); }
   /// No failover took what a client would be told of a revocation by: the entry of a revision
   /// that is not the present one is announced by nobody again.
   bool has_lost_nothing() const;
@@ -177,6 +186,7 @@ class Oracle {
                                      const std::string& id,
                                      const std::vector<Version>& history) const;
   bool is_untraceable(const Version& version) const;
+  bool may_be_passed(const Version& now, const Version& ghost) const;
   static bool is_visible(const Version* now, const std::set<std::string>& seen);
   std::set<std::string> seen_now(const Reader& reader) const;
   static bool changes_rights(const std::vector<Version>& history, const Version& version);
@@ -198,13 +208,16 @@ class Oracle {
   std::map<std::pair<std::string, Sequence>, const SimMutation*> live_documents_;  // the last ones
   std::string generation_;
   std::set<Key> stable_keys_;
-  Sequence highest_published_;  ///< by anybody, lost or not
+  Sequence highest_published_;                             ///< by anybody, lost or not
+  std::vector<std::pair<TimePoint, Sequence>> published_;  ///< each time that it rose
+  std::set<Epoch> epochs_published_;
   bool is_settled_ = false;
   Sequence highest_stable_;
   Sequence checked_;
   std::vector<HistoryId> checked_under_;
 
   std::optional<Violation> violation_;
+  std::function<void(const SimMutation&)> watcher_;
 };
 
 }  // namespace headgate

@@ -69,7 +69,11 @@ void Oracle::saw_sequence_document(const SimMutation& mutation) {
 
 void Oracle::saw_stable(const SimMutation& mutation) {
   const auto record = StableRecord::decode(mutation.bytes);
-  if (record) highest_published_ = std::max(highest_published_, record->stable);
+  if (record && record->stable > highest_published_) {
+    highest_published_ = record->stable;
+    published_.emplace_back(mutation.when, record->stable);
+  }
+  if (record) epochs_published_.insert(record->epoch);
   if (mutation.is_lost) return;
   stable_keys_.insert(mutation.key);
   if (!record) return fail("format", "a stable record that cannot be decoded");

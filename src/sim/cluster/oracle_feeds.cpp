@@ -166,6 +166,13 @@ void Oracle::check_id(const Reader& reader, const SeenChange& change) {
                             change.id, change.seq, highest_published_.value()));
 }
 
+std::size_t Oracle::times_written(const std::string& id, const std::string& rev) const {
+  const auto found = documents_.find(id);
+  if (found == documents_.end()) return 0;
+  return static_cast<std::size_t>(
+      std::ranges::count_if(found->second, [&](const Version& v) { return v.rev == rev; }));
+}
+
 std::optional<std::string> Oracle::missing(const Reader& reader, const Replica& replica) const {
   for (const auto& [id, history] : documents_)
     if (auto wrong = compare(reader, replica, id, history))
@@ -208,7 +215,9 @@ std::optional<std::string> Oracle::compare(const Reader& reader, const Replica& 
   const bool is_ghost = held != nullptr && history[held->version].write->is_lost;
   if (is_visible(now, seen_now(reader))) {
     if (held != nullptr && held->rev == now->rev) return std::nullopt;
-    if (is_ghost && is_untraceable(history[held->version])) return std::nullopt;
+    if (is_ghost && is_untraceable(history[held->version]) &&
+        may_be_passed(*now, history[held->version]))
+      return std::nullopt;
     return fmt::format("is {} at {}, held is {}", now->rev, now->sequence.value(),
                        held == nullptr ? "nothing" : held->rev);
   }
@@ -216,6 +225,17 @@ std::optional<std::string> Oracle::compare(const Reader& reader, const Replica& 
   if (held == nullptr || held->is_deleted || held->has_left) return std::nullopt;
   if (is_ghost || !has_fixed_rights(reader)) return std::nullopt;
   return fmt::format("should be gone, held is {}", held->rev);
+}
+
+// Above what was stable when both buckets had lost the other one no client has passed it.
+bool Oracle::may_be_passed(const Version& now, const Version& ghost) const {
+  const auto lost_at = [](const SimMutation& write) { return std::max(write.when, write.lost_at); };
+  TimePoint lost = lost_at(*ghost.write);
+  const auto document = live_documents_.find({generation_, ghost.sequence});
+  if (document != live_documents_.end()) lost = std::max(lost, lost_at(*document->second));
+  const auto later =
+      std::ranges::upper_bound(published_, lost, {}, &std::pair<TimePoint, Sequence>::first);
+  return later != published_.begin() && now.sequence <= std::prev(later)->second;
 }
 
 // Whoever was sent this version, and nobody else, knows that it ever was: both buckets lost it.

@@ -41,9 +41,13 @@ Oracle::Oracle(SimWorld& world, SimStore& base, SimStore& cache, DatabaseId data
   base_.set_observer([this, is_one_store](const SimMutation& mutation) {
     saw_base(mutation);
     if (is_one_store) saw_cache(mutation);
+    if (watcher_) watcher_(mutation);
   });
   if (!is_one_store)
-    cache_.set_observer([this](const SimMutation& mutation) { saw_cache(mutation); });
+    cache_.set_observer([this](const SimMutation& mutation) {
+      saw_cache(mutation);
+      if (watcher_) watcher_(mutation);
+    });
   take_journals();
 }
 
@@ -67,6 +71,8 @@ void Oracle::begin_again() {
   highest_stable_ = Sequence();
   checked_ = Sequence();
   highest_published_ = Sequence();
+  published_.clear();
+  epochs_published_.clear();
   checked_under_.clear();
   take_journals();
 }

@@ -8,13 +8,15 @@ namespace headgate {
 
 /// Every rule that HG_RULE can switch off (docs/fault-model.md; A0 to B6 are the append blocks').
 inline constexpr auto kRules = std::to_array<std::string_view>(
-    {"R1",   "R2",  "R3",         "R4",        "R4b",        "R5",       "R5b",        "R6",
-     "R6b",  "R7",  "R7 block",   "R7 read",   "R8",         "R8 base",  "R9",         "R10",
-     "R11",  "R12", "R13",        "R13 early", "R14",        "R14 copy", "R15",        "R15b",
-     "R15c", "R16", "R17",        "R17 low",   "R17 rights", "R17b",     "R17b audit", "R17b seen",
-     "R18",  "R19", "R19 access", "R19 floor", "R19 block",  "R19 fold", "R19 closed", "A0",
-     "A1",   "A3",  "A4",         "A5",        "A6",         "A7",       "A8",         "B1",
-     "B2",   "B3",  "B4",         "B5",        "C1",         "C3",       "I3",         "I7"});
+    {"R1",         "R2",         "R3",        "R4",         "R4b",        "R5",       "R5b",
+     "R6",         "R6b",        "R7",        "R7 block",   "R7 epoch",   "R7 read",  "R8",
+     "R8 base",    "R9",         "R10",       "R11",        "R12",        "R13",      "R13 early",
+     "R14",        "R14 copy",   "R15",       "R15b",       "R15c",       "R16",      "R17",
+     "R17 low",    "R17 rights", "R17b",      "R17b audit", "R17b seen",  "R18",      "R19",
+     "R19 access", "R19 floor",  "R19 block", "R19 fold",   "R19 closed", "A0",       "A1",
+     "A3",         "A4",         "A5",        "A6",         "A7",         "A7 fence", "A8",
+     "B1",         "B2",         "B3",        "B4",         "B5",         "C1",       "C3",
+     "I3",         "I7"});
 
 /// Places that a campaign has to come to: the cases of recovery (section 4) and what else is rare.
 inline constexpr auto kProbes = std::to_array<std::string_view>({

@@ -22,6 +22,8 @@ constexpr std::array kFormats{"append", "indexed"};
 constexpr std::array kModes{"available", "stable"};
 constexpr std::array kCacheWrites{"frontend", "feed"};
 constexpr std::array kDurabilities{"memory", "disk", "replicated"};
+constexpr std::array kPlans{"any", "late",   "hidden", "rights",
+                            "lag", "stable", "moved",  "directory"};
 constexpr std::array kFeeds{"normal", "longpoll", "continuous"};
 
 // Values as text. Every overload of write() has its read(), which returns false for other text.
@@ -57,6 +59,9 @@ std::string write(CacheWrites value) {
 }
 std::string write(Durability value) {
   return kDurabilities.at(static_cast<std::size_t>(value));
+}
+std::string write(AimPlan value) {
+  return kPlans.at(static_cast<std::size_t>(value));
 }
 std::string write(FeedKind value) {
   return kFeeds.at(static_cast<std::size_t>(value));
@@ -97,6 +102,9 @@ bool read(std::string_view text, CacheWrites& value) {
 }
 bool read(std::string_view text, Durability& value) {
   return read_name(text, kDurabilities, value);
+}
+bool read(std::string_view text, AimPlan& value) {
+  return read_name(text, kPlans, value);
 }
 bool read(std::string_view text, FeedKind& value) {
   return read_name(text, kFeeds, value);
@@ -145,6 +153,7 @@ void for_each_setting(Settings& s, Field field) {
   field("lost", s.lost);
   field("broken", s.broken);
   field("duplicated", s.duplicated);
+  field("interleaved", s.interleaved);
   field("refused", s.refused);
   field("feed_faults", s.feed_faults);
   field("skip_superseded", s.skip_superseded);
@@ -154,6 +163,8 @@ void for_each_setting(Settings& s, Field field) {
   field("compact_ms", s.compact_ms);
   field("crash_at", s.crash_at);
   field("lose_at", s.lose_at);
+  field("aim", s.aim);
+  field("aim_plan", s.aim_plan);
   field("rounds", s.rounds);
 }
 
@@ -214,6 +225,11 @@ std::string print_step(const ScriptStep& step) {
 
 std::string_view to_string(StepKind kind) {
   return kKindNames.at(static_cast<std::size_t>(kind));
+}
+
+std::optional<AimPlan> aim_plan_of(std::string_view name) {
+  AimPlan plan{};
+  return read(name, plan) ? std::optional(plan) : std::nullopt;
 }
 
 bool is_fault(StepKind kind) {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -15,6 +16,19 @@
 #include "changes/changes_options.hpp"
 
 namespace headgate {
+
+/// What aimed faults go for: what a run draws by itself, or one of the schedules that rules exist
+/// for, which chance alone seldom composes.
+enum class AimPlan : std::uint8_t {
+  any,
+  late,       ///< numbers drawn, closed as gaps, then used; what closed them is lost
+  hidden,     ///< the feed hides the version that left a channel, and its block entry is lost
+  rights,     ///< a user's or role's record is lost before the cache knows of it
+  lag,        ///< numbers that are not used for long, and lost documents above them
+  stable,     ///< the stable record, its copy, and its writer are lost
+  moved,      ///< much of what was stable is lost by the cache, and moves to fresh numbers
+  directory,  ///< block records and full blocks
+};
 
 /// Sizes, settings and strengths of faults of one simulated run.
 struct ScriptSettings {
@@ -47,6 +61,7 @@ struct ScriptSettings {
   std::uint32_t lost = 0;      ///< requests and replies
   std::uint32_t broken = 0;    ///< of those, where the sender learns at once of a broken connection
   std::uint32_t duplicated = 0;   ///< requests
+  std::uint32_t interleaved = 0;  ///< operations of one request, by those of others
   std::uint32_t refused = 0;      ///< requests, one by one
   std::uint32_t feed_faults = 0;  ///< disconnects, stalls, repeats, short batches
   std::uint32_t skip_superseded = 0;
@@ -56,7 +71,9 @@ struct ScriptSettings {
   std::uint32_t compact_ms = 0;  ///< how often the cache is compacted; 0: when it is time
   std::uint32_t crash_at = 0;    ///< crashes soon after a node has come to one of some places
   std::uint32_t lose_at = 0;     ///< the same of failovers that lose writes
-  std::uint32_t rounds = 0;      ///< of writes once the faults are over, each to be told at once
+  std::uint32_t aim = 0;         ///< faults that strike where something was just written
+  AimPlan aim_plan = AimPlan::any;
+  std::uint32_t rounds = 0;  ///< of writes once the faults are over, each to be told at once
 
   friend bool operator==(const ScriptSettings&, const ScriptSettings&) = default;
 };
@@ -91,6 +108,7 @@ enum class StepKind : std::uint8_t {
 };
 
 std::string_view to_string(StepKind kind);
+std::optional<AimPlan> aim_plan_of(std::string_view name);
 bool is_fault(StepKind kind);
 
 /// One operation or fault. Which fields count depends on the kind; the others have their defaults.

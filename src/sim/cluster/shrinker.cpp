@@ -87,7 +87,9 @@ class Shrinker {
     try_setting([](ScriptSettings& s) { s.compact_ms = 0; });
     try_setting([](ScriptSettings& s) { s.crash_at = 0; });
     try_setting([](ScriptSettings& s) { s.lose_at = 0; });
+    try_setting([](ScriptSettings& s) { s.aim = 0; });
     try_setting([](ScriptSettings& s) { s.rounds = 0; });
+    try_setting([](ScriptSettings& s) { s.interleaved = 0; });
     try_setting([](ScriptSettings& s) { s.refused = 0; });
     try_setting([](ScriptSettings& s) { s.duplicated = 0; });
     try_setting([](ScriptSettings& s) { s.lost = 0; });

@@ -110,7 +110,11 @@ void SimCluster::start() {
   site_.emplace(
       SimSite{world_, base_, cache(), *entry,
               script_.settings.is_cluster ? Deployment::cluster : Deployment::single_process,
-              script_.settings.horizon, milliseconds(script_.settings.compact_ms)});
+              script_.settings.horizon, milliseconds(script_.settings.compact_ms),
+              [this](NodeNumber node, Sequence before, Sequence now) {
+                oracle_->fail("I3", fmt::format("stable goes from {} to {} for readers of node {}",
+                                                before.value(), now.value(), node.value()));
+              }});
   oracle_ = std::make_unique<Oracle>(world_, base_, cache(), entry->id, script_.settings);
   const std::uint32_t count = script_.settings.is_cluster ? script_.settings.nodes : 1;
   for (std::uint32_t n = 1; n <= count; ++n)
@@ -130,6 +134,16 @@ void SimCluster::strike() {
   make_noise(base_);
   make_noise(cache());
   hooks_.watch_probes([this](auto place, auto node) { reached(place, node); });
+  if (script_.settings.aim != 0 && own_cache_) {
+    aim_.emplace(world_, base_, *own_cache_, nodes_, script_.settings.aim,
+                 script_.settings.aim_plan);
+    aim_->set_look([this](const std::string& user) {
+      for (SimFollower& follower : followers_)
+        if (follower.reader().user == user)
+          follower.go_back(static_cast<std::uint32_t>(world_.choices().below("looks back", 24)));
+    });
+    oracle_->set_watcher([this](const SimMutation& write) { aim_->wrote(write); });
+  }
   tasks_.spawn(pusher_->run());
   for (const ScriptStep& step : script_.steps)
     world_.after(step.at, {.label = to_string(step.kind)}, [this, &step] { apply(step); });
@@ -139,6 +153,7 @@ void SimCluster::strike() {
 void SimCluster::heal() {
   if (has_failed()) return;
   is_healed_ = true;
+  if (aim_) aim_->end();
   hooks_.calm(true);
   clients_->is_calm = true;
   world_.scheduling() = {};

@@ -8,6 +8,7 @@
 
 #include "sim/cluster/oracle.hpp"
 #include "sim/cluster/script.hpp"
+#include "sim/cluster/sim_aim.hpp"
 #include "sim/cluster/sim_clients.hpp"
 #include "sim/cluster/sim_follower.hpp"
 #include "sim/cluster/sim_node.hpp"
@@ -81,6 +82,7 @@ class SimCluster {
   std::deque<SimFollower> followers_;
   std::unique_ptr<SimPusher> pusher_;
   std::optional<SimStore::Snapshot> snapshot_;
+  std::optional<SimAim> aim_;
   bool is_healed_ = false;
   std::uint32_t crashes_at_places_ = 0;
   std::uint32_t losses_at_places_ = 0;

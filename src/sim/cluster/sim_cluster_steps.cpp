@@ -49,6 +49,7 @@ void SimCluster::make_noise(SimStore& store) const {
   faults.network.broken_connection = thousandths(s.broken);
   faults.network.duplicated_request = thousandths(s.duplicated);
   faults.network.refused_request = thousandths(s.refused);
+  faults.network.interleaved = thousandths(s.interleaved);
   faults.feed.disconnect = thousandths(s.feed_faults);
   faults.feed.stall = thousandths(s.feed_faults);
   faults.feed.stall_delay = {milliseconds(1), milliseconds(400)};

@@ -28,6 +28,7 @@ class NotingSource final : public ChangesSource {
   ReadMode default_mode() override { return source_.default_mode(); }
   Task<Result<std::shared_ptr<const Principal>>> load_principal(std::string name,
                                                                 PassStart pass) override {
+    process_.saw_pass(pass);
     const SimStore& cache = process_.cache_store;
     const auto of_stable = cache.partition_of(process_.database->cache_space().stable_key());
     pass_began_ = asked_;

@@ -68,6 +68,7 @@ void SimFollower::take(const SeenBatch& batch) {
         row.rev, row.is_deleted ? " deleted" : "", row.removed.empty() ? "" : " removed"));
     if (last_rows_.size() > kStory) last_rows_.pop_front();
     site_.oracle.deliver(reader_, replica_, row, batch.pass_began);
+    check_repeats(row);
     at_ = row.seq;
     if (chance("row's id kept", 0.2)) remember(at_);
   }
@@ -76,9 +77,24 @@ void SimFollower::take(const SeenBatch& batch) {
   if (batch.is_end && !batch.rows.empty()) remember(at_);
 }
 
+// R17b: whoever stays connected is sent nothing twice. With an epoch a feed begins again at its
+// floor; channels that are granted are sent whole.
+void SimFollower::check_repeats(const SeenChange& row) {
+  if (!row.removed.empty() || row.id.starts_with('_')) return;
+  const std::size_t times = ++rows_of_stream_[{row.id, row.rev}];
+  const std::size_t epochs =
+      std::max(site_.oracle.epochs_published(), epochs_before_) - epochs_before_ + 1;
+  if (times <= site_.oracle.times_written(row.id, row.rev) * epochs) return;
+  if (site_.oracle.has_fixed_rights(reader_))
+    site_.oracle.fail("R17b", fmt::format("{} is sent {}@{} {} {} times on one connection",
+                                          reader_.name, row.id, row.seq, row.rev, times));
+}
+
 Task<void> SimFollower::follow(SimNode& node) {
   const auto stream = open_feed(site_.environment, node, reader_.user, options());
   stream_ = stream;
+  rows_of_stream_.clear();
+  epochs_before_ = site_.oracle.epochs_published();
   while (!stream->is_closed) {
     const auto seen = stream->arrived.count();
     for (const SeenBatch& batch : std::exchange(stream->batches, {})) take(batch);

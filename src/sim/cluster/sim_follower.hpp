@@ -56,6 +56,7 @@ class SimFollower {
   ChangesOptions options();
   Task<void> follow(SimNode& node);
   void take(const SeenBatch& batch);
+  void check_repeats(const SeenChange& row);
   Task<std::vector<SeenChange>> read_all(SimNode& node, ChangesOptions options);
   void remember(const std::string& id);
   const Remembered& remembered(std::uint32_t how_far) const {
@@ -73,6 +74,8 @@ class SimFollower {
   SimNode* node_ = nullptr;
   std::uint64_t rows_ = 0;
   std::deque<std::string> last_rows_;
+  std::map<std::pair<std::string, std::string>, std::size_t> rows_of_stream_;  // by id and revision
+  std::size_t epochs_before_ = 0;  // published when the stream began
 };
 
 }  // namespace headgate

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/cluster/sim_node.hpp"
 
+#include <algorithm>
+
 namespace headgate {
 namespace {
 
@@ -11,13 +13,24 @@ constexpr std::chrono::milliseconds kAfterReplaced{600};
 }  // namespace
 
 SimProcess::SimProcess(const SimSite& site, NodeNumber node, SimClock clock)
-    : cache_store(site.cache),
+    : site(site),
+      cache_store(site.cache),
       environment(site.world, node, clock),
       base(environment, site.base),
       own_cache(&site.base == &site.cache ? nullptr
                                           : std::make_unique<SimBucket>(environment, site.cache)),
       hub(environment, {.deployment = site.deployment}),
       tasks(environment) {}
+
+void SimProcess::saw_pass(const PassStart& pass) {
+  const bool is_later = pass.number > last_pass;
+  if (is_later ? pass.stable < last_stable : pass.stable > last_stable)
+    site.stable_fell(environment.node(), std::max(pass.stable, last_stable),
+                     std::min(pass.stable, last_stable));
+  if (!is_later) return;
+  last_pass = pass.number;
+  last_stable = pass.stable;
+}
 
 SimNode::SimNode(const SimSite& site, NodeNumber number, SimClock clock, bool is_cache_writer)
     : site_(site),

@@ -25,12 +25,18 @@ struct SimSite {
   Deployment deployment = Deployment::cluster;
   std::uint64_t horizon_chunk = 10'000;
   std::chrono::milliseconds compact_every{};  ///< 0: when it is time
+  /// Told when a pass of a node found a smaller stable than an earlier one: I3.
+  std::function<void(NodeNumber, Sequence before, Sequence now)> stable_fell = {};
 };
 
 /// One incarnation of a node: the real code on simulated buckets.
 struct SimProcess {
   SimProcess(const SimSite& site, NodeNumber node, SimClock clock);
 
+  /// A feed has begun this pass.
+  void saw_pass(const PassStart& pass);
+
+  const SimSite& site;
   const SimStore& cache_store;
   SimEnvironment environment;
   SimBucket base;
@@ -39,6 +45,8 @@ struct SimProcess {
   std::unique_ptr<Database> database;  ///< absent while it starts
   std::unique_ptr<DatabaseChangesSource> source;
   bool is_serving = false;
+  std::uint64_t last_pass = 0;
+  Sequence last_stable;  ///< of that pass
   TaskScope tasks;
 
   SimBucket& cache() { return own_cache ? *own_cache : base; }

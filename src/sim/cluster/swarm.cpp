@@ -17,6 +17,9 @@ constexpr std::uint32_t kUsers = 4;  // the first two keep their rights
 constexpr std::uint32_t kFixedUsers = 2;
 constexpr std::uint32_t kOperations = 180;  // besides users, followers and pushed documents
 constexpr milliseconds kWarmUp{300};
+constexpr std::uint32_t kRounds = 8;
+// Every poll of a cache writer is a barrier: what it covers no failover takes.
+constexpr milliseconds kRareBarriers{1'000};
 
 class Swarm {
  public:
@@ -28,6 +31,8 @@ class Swarm {
     draw_settings();
     draw_noise();
     if (script_.settings.is_cluster && chance("losses", 0.15)) make_losses_likely();
+    if (script_.settings.is_cluster && (chance("aim", 0.35) || options_.is_aimed || options_.plan))
+      draw_aim();
     draw_people();
     draw_operations();
     draw_faults();
@@ -65,6 +70,7 @@ class Swarm {
   void draw_settings();
   void draw_noise();
   void make_losses_likely();
+  void draw_aim();
   void draw_people();
   void draw_operations();
   void draw_operation(milliseconds at);
@@ -81,7 +87,9 @@ void Swarm::draw_settings() {
   ScriptSettings& s = script_.settings;
   s.is_cluster = options_.is_cluster.value_or(true);
   s.nodes = 3 + below("nodes", 3);
-  s.documents = 6 + below("documents", 8);
+  // What is written again hides what was not told.
+  const bool has_many = chance("many documents exist", 0.25);
+  s.documents = has_many ? 30 + below("many documents", 60) : 6 + below("documents", 8);
   s.partitions = 1 + below("partitions", 3);
   s.replicas = 1 + below("replicas", 2);
   s.cache_writers = 1 + below("cache writers", 2);
@@ -114,7 +122,7 @@ void Swarm::draw_noise() {
   s.buggify = chance("buggify", 0.5) ? 300 : 0;
   s.compact_ms = strength("compaction", 0.7, 400);
   s.crash_at = strength("crash at", 0.3, 300);
-  s.rounds = options_.rounds;
+  s.rounds = options_.rounds.value_or(chance("rounds exist", 0.3) ? kRounds : 0);
   if (!s.is_cluster) return;  // between a process and its own store there is no network
   s.delay_us = 50 + strength("delay", 0.7, 4'000);
   s.lag_us = strength("lag", 0.7, 20'000);
@@ -122,6 +130,7 @@ void Swarm::draw_noise() {
   s.lost = strength("lost", 0.4, 8);
   s.broken = strength("broken", 0.6, 1'000);
   s.duplicated = strength("duplicated", 0.4, 20);
+  s.interleaved = strength("interleaved", 0.5, 300);
   s.refused = strength("refused", 0.3, 30);
   s.skip_superseded = strength("skip superseded", 0.5, 700);
   s.lose_at = strength("lose at", 0.3, 300);
@@ -141,6 +150,72 @@ void Swarm::make_losses_likely() {
   s.skip_superseded = 700;
 }
 
+// Each plan with the settings that it takes.
+void Swarm::draw_aim() {
+  ScriptSettings& s = script_.settings;
+  s.aim = one_of("aim", std::array{10u, 50u, 300u, 1'000u});
+  s.aim_plan = one_of("plan", std::array{AimPlan::any, AimPlan::any, AimPlan::any, AimPlan::late,
+                                         AimPlan::hidden, AimPlan::rights, AimPlan::lag,
+                                         AimPlan::stable, AimPlan::moved, AimPlan::directory});
+  s.aim_plan = options_.plan.value_or(s.aim_plan);
+  if (s.aim_plan != AimPlan::any) s.aim = std::max(s.aim, 50u);
+  // No write is late where others wrote meanwhile.
+  const bool is_late = s.aim_plan == AimPlan::late;
+  if (is_late || chance("many aimed documents", 0.7)) s.documents = 40 + below("many aimed", 80);
+  switch (s.aim_plan) {
+    case AimPlan::any:
+      return;
+    case AimPlan::late:
+      s.stable_durability = Durability::disk;
+      s.gap_timeout = milliseconds(20);
+      s.partitions = 3;
+      s.poll = kRareBarriers;
+      return;
+    case AimPlan::hidden:
+      s.skip_superseded = 1'000;
+      s.format = options_.format.value_or(BlockFormat::append);
+      s.cache_writes = options_.cache_writes.value_or(CacheWrites::frontend);
+      s.partitions = 2 + below("partitions of hidden versions", 2);
+      return;
+    case AimPlan::rights:  // until a replica has it such a record may be read, and lost
+      s.poll = kRareBarriers;
+      s.lag_us = 200'000;
+      s.durability = Durability::memory;
+      s.stable_durability = Durability::disk;
+      return;
+    case AimPlan::lag:
+      s.mode = options_.mode.value_or(ReadMode::available);
+      s.gap_timeout = milliseconds(800);
+      s.max_early = one_of("max early that lags", std::array{3u, 10'000u});
+      if (chance("weak stable that lags", 0.5)) {
+        s.stable_durability = Durability::disk;
+        s.poll = kRareBarriers;
+      }
+      return;
+    case AimPlan::stable:
+      s.stable_durability =
+          one_of("how durable", std::array{Durability::disk, Durability::replicated});
+      s.cache_writers = 2;
+      s.poll = kRareBarriers;
+      return;
+    case AimPlan::moved:
+      s.stable_durability = Durability::disk;
+      s.poll = kRareBarriers;
+      s.max_early = 3;
+      s.partitions = 2 + below("partitions of what moves", 2);
+      s.gap_timeout = milliseconds(20);
+      return;
+    case AimPlan::directory:
+      s.format = options_.format.value_or(BlockFormat::append);
+      s.capacity = 2;
+      s.stable_durability = Durability::disk;
+      s.poll = kRareBarriers;
+      s.duplicated = 200;
+      s.late = 30;
+      return;
+  }
+}
+
 void Swarm::draw_people() {
   ScriptStep& role = add(milliseconds(0), StepKind::role);
   role.subject = 1;
@@ -158,6 +233,11 @@ void Swarm::draw_people() {
     step.subject = below("follower's user", kUsers + 2);
     if (step.subject > kUsers) step.subject = 0;
     if (step.subject == 0 && chance("named channels", 0.5)) step.channels = channels(0.4);
+    // No other channel shows what left this one.
+    if (script_.settings.aim_plan == AimPlan::hidden && chance("one channel", 0.7)) {
+      step.subject = 0;
+      step.channels = {one_of("the channel", kChannels)};
+    }
     step.feed =
         one_of("feed", std::array{FeedKind::normal, FeedKind::longpoll, FeedKind::continuous});
     step.mode = options_.mode.value_or(chance("follower's mode", 0.5) ? ReadMode::stable
@@ -200,6 +280,15 @@ void Swarm::draw_operation(milliseconds at) {
   step.subject = 1 + below("document", script_.settings.documents);
   if (step.kind == StepKind::remove) return;
   step.channels = channels(0.4);
+  const AimPlan plan = script_.settings.aim_plan;
+  if (plan == AimPlan::hidden || plan == AimPlan::lag || plan == AimPlan::moved) {
+    // A version that comes soon after this one, and may hide it.
+    const ScriptStep first = step;
+    ScriptStep& next = add(at + milliseconds(5 + below("apart", 80)), StepKind::write);
+    next.subject = first.subject;
+    next.channels = first.channels;
+    return;
+  }
   if (step.kind == StepKind::write && chance("bulk exists", 0.1)) step.bulk = 1 + below("bulk", 4);
   if (!chance("grants", 0.15)) return;
   step.grantee = kUsers;

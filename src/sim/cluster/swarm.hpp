@@ -13,7 +13,9 @@ struct SwarmOptions {
   std::optional<ReadMode> mode = {};
   std::optional<CacheWrites> cache_writes = {};
   std::optional<bool> is_cluster = {};
-  std::uint32_t rounds = 0;  ///< of single writes once the faults are over
+  std::optional<std::uint32_t> rounds = {};  ///< of single writes once the faults are over
+  bool is_aimed = false;  ///< in every seed, not only in some, faults strike where it hurts
+  std::optional<AimPlan> plan = {};  ///< of them
 
   /// Not every case of recovery can come up.
   bool is_narrow() const { return format || mode || cache_writes || is_cluster; }
