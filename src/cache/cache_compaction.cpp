@@ -131,7 +131,7 @@ bool CacheCompaction::is_in_doubt(const StableRecord& record, Sequence sequence)
 Task<Result<void>> CacheCompaction::pass() {
   HG_CO_CHECK(co_await load_progress());
   if (!is_worth_it() && !HG_BUGGIFY("compact what is worth nothing")) co_return Result<void>();
-  is_requested_ = false;
+  const bool is_requested = std::exchange(is_requested_, false);
   const ChannelCompaction::Site site{context_.d.space, context_.cache_histories, floor(),
                                      context_.stable.dead_ranges()};
   SupersededSurvey found(
@@ -143,6 +143,7 @@ Task<Result<void>> CacheCompaction::pass() {
   HG_PROBE("R19 compacted");
   // What lies beyond is for the next time, at once only if that frees memory for it.
   const bool goes_on = found.documents().size() + found.dead().size() >= kFoundMost / 4;
+  is_requested_ = is_requested_ || (is_requested && goes_on && to < site.floor);
   co_return co_await store_progress(
       {goes_on ? to : site.floor, found.live() - found.documents().size()});
 }

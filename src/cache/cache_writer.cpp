@@ -389,7 +389,7 @@ CacheWriter::Statistics CacheWriter::State::statistics() const {
   all.largest_seen = context_.largest_seen;
   all.buried = context_.burial.buried();
   all.awaited = context_.pending.size();
-  all.is_compacting = compaction_.is_running();
+  all.is_compacting = compaction_.is_running() || compaction_.is_due();
   all.gaps = context_.accounting.count_gaps(context_.largest_seen);
   return all;
 }
