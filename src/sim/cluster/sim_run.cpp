@@ -11,7 +11,8 @@
 namespace headgate {
 namespace {
 
-constexpr std::uint64_t kStepsMost = 1'000'000;  // ten times what a run takes
+constexpr std::uint64_t kStepsMost =
+    4'000'000;  // a run takes 100,000; with tags of four, a million
 
 void print_event(const SimWorld::Event& event) {
   const auto us = event.when.time_since_epoch().count() / 1'000 - 1'000'000'000;
