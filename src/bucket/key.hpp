@@ -35,8 +35,7 @@ enum class KeyKind : std::uint8_t {
   horizon = 38,           ///< the horizon (R6)
   access_counter = 39,    ///< raised before a revocation is acknowledged (R5b)
   sequence_counter = 40,  ///< the sequence last drawn, where several nodes draw (R6)
-  sequence_fold =
-      41,  ///< of the sequence documents of one tag those that are missing are dead (R19)
+  sequence_fold = 41,     ///< what is missing of one tag's sequence documents is dead (R19)
 };
 
 /// Values of these kinds may have a time to live (WriteOptions::expires); all others never (R19).

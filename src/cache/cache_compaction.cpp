@@ -9,6 +9,7 @@
 #include "base/buggify.hpp"
 #include "base/bytes.hpp"
 #include "base/log.hpp"
+#include "cache/sequence_fold.hpp"
 
 namespace headgate {
 namespace {
@@ -16,14 +17,11 @@ namespace {
 // So many numbers are worth a look; beyond, as many as were left the last time: what is read over
 // and over stays in proportion to what is written.
 constexpr std::uint64_t kAtLeast = 10'000;
-// Entries and documents found that are kept in memory; the rest is for the next time.
-constexpr std::size_t kFoundMost = 1'000'000;
 constexpr std::size_t kAtOnce = 1'000;
 // After a failure, and at most after several: what is found is read again.
 constexpr std::chrono::seconds kRetry{10};
 constexpr std::chrono::seconds kRetryMost{600};
 constexpr std::uint8_t kFormat = 1;
-constexpr char kFoldFormat = 1;
 constexpr std::string_view kJob = "compaction";
 
 // All numbers of its tag lie at or below the floor: who still writes at one of them is late.
@@ -136,13 +134,15 @@ Task<Result<void>> CacheCompaction::pass() {
                                      context_.stable.dead_ranges()};
   SupersededSurvey found(
       [this](const Grant& grant) { return context_.d.repair.may_take_access(grant); });
-  HG_CO_TRY(const Sequence to, co_await survey(site, found));
+  const std::size_t most =
+      HG_BUGGIFY("compaction keeps little") ? 8 : context_.d.space.settings.compaction_entries;
+  HG_CO_TRY(const Sequence to, co_await survey(site, most, found));
   HG_CO_CHECK(co_await compact_channels(site, found));
   HG_CO_CHECK(co_await drop_documents(site, found));
   ++context_.statistics.compactions;
   HG_PROBE("R19 compacted");
   // What lies beyond is for the next time, at once only if that frees memory for it.
-  const bool goes_on = found.documents().size() + found.dead().size() >= kFoundMost / 4;
+  const bool goes_on = found.documents().size() + found.dead().size() >= most / 4;
   is_requested_ = is_requested_ || (is_requested && goes_on && to < site.floor);
   co_return co_await store_progress(
       {goes_on ? to : site.floor, found.live() - found.documents().size()});
@@ -150,11 +150,11 @@ Task<Result<void>> CacheCompaction::pass() {
 
 // Up to where it came.
 Task<Result<Sequence>> CacheCompaction::survey(const ChannelCompaction::Site& site,
-                                               SupersededSurvey& found) {
+                                               std::size_t most, SupersededSurvey& found) {
   const StableRecord record = context_.stable.record();
   const CacheSpace& space = site.space;
   Sequence from(1);
-  while ((from = site.dead.skip(from)) <= site.floor && found.size() < kFoundMost) {
+  while ((from = site.dead.skip(from)) <= site.floor && found.size() < most) {
     HG_CO_CHECK(check(site));
     const Key key = space.sequence_key(from);
     HG_CO_TRY(const auto page,
@@ -236,34 +236,11 @@ Task<Result<void>> CacheCompaction::drop_step(const ChannelCompaction::Site& sit
           key, SequenceDocument::dead(sequence).encode(), cas, std::move(options), {}});
     }
   }
-  HG_CO_CHECK(co_await fold(site, std::move(folded)));
+  HG_CO_CHECK(co_await write_folds(space, std::move(folded), *site.histories));
   const auto replies = co_await space.bucket.pipeline(std::move(operations), space.deadline());
   for (const Reply& reply : replies)
     if (!reply.ok() && reply.status != Errc::cas_mismatch && reply.status != Errc::not_found)
       co_return Error{reply.status, "dropping sequence documents"};
-  co_return Result<void>();
-}
-
-// Done when it returns success: only then may documents of these tags be removed. `numbers` ascend.
-Task<Result<void>> CacheCompaction::fold(const ChannelCompaction::Site& site,
-                                         std::vector<Sequence> numbers) {
-  const CacheSpace& space = site.space;
-  std::vector<Operation> inserts;
-  Sequence last;  // of the last tag
-  for (const Sequence s : numbers) {
-    if (!inserts.empty() && s <= last) continue;
-    last = space.last_of_tag(s);
-    const Key key = space.fold_key(s);
-    WriteOptions options;
-    options.if_history = site.histories->at(space.bucket.partition_of(key).value());
-    inserts.push_back(operation::Insert{key, std::string(1, kFoldFormat), std::move(options), {}});
-  }
-  if (inserts.empty()) co_return Result<void>();
-  const auto replies = co_await space.bucket.pipeline(std::move(inserts), space.deadline());
-  for (const Reply& reply : replies)
-    if (!reply.ok() && reply.status != Errc::exists)
-      co_return Error{reply.status, "folding sequence documents"};
-  HG_PROBE("R19 folded");
   co_return Result<void>();
 }
 

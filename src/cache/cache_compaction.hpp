@@ -42,14 +42,14 @@ class CacheCompaction {
   Task<Result<void>> load_progress();
   Task<Result<void>> store_progress(Progress progress);
   Key progress_key() const;
-  Task<Result<Sequence>> survey(const ChannelCompaction::Site& site, SupersededSurvey& found);
+  Task<Result<Sequence>> survey(const ChannelCompaction::Site& site, std::size_t most,
+                                SupersededSurvey& found);
   Task<Result<void>> compact_channels(const ChannelCompaction::Site& site,
                                       const SupersededSurvey& found);
   Task<Result<void>> drop_documents(const ChannelCompaction::Site& site,
                                     const SupersededSurvey& found);
   Task<Result<void>> drop_step(const ChannelCompaction::Site& site,
                                std::vector<SupersededSurvey::Document> documents);
-  Task<Result<void>> fold(const ChannelCompaction::Site& site, std::vector<Sequence> numbers);
   Sequence floor() const;
   bool is_in_doubt(const StableRecord& record, Sequence sequence) const;
   Result<void> check(const ChannelCompaction::Site& site) const;

@@ -52,6 +52,8 @@ struct CacheSettings {
   std::chrono::nanoseconds operation_timeout = std::chrono::seconds(5);
   std::size_t reader_entries = 1'000'000;  ///< block entries kept in memory by one reader
   std::size_t reader_documents = 100'000;  ///< sequence documents kept in memory by one reader
+  /// Entries and documents that one pass of compaction keeps in memory; the rest is for the next.
+  std::size_t compaction_entries = 1'000'000;
 };
 
 /// The cache bucket of one database as its parts see it: where its keys lie, how long a call may

@@ -5,102 +5,13 @@
 
 #include "cache/block.hpp"
 #include "cache/block_run.hpp"
-#include "cache/burial.hpp"
-#include "cache/cache_fixture.hpp"
 #include "cache/channel_compaction.hpp"
+#include "cache/compaction_fixture.hpp"
 
 namespace headgate {
 namespace {
 
-using Names = std::vector<std::string>;
-
-constexpr int kDocuments = 10;
-constexpr int kRevisions = 6;
-
-class CompactionTest : public CacheFixture {
- protected:
-  explicit CompactionTest(CacheSettings settings = small_settings()) : CacheFixture(settings) {}
-
-  static std::string name(int number) { return "d" + std::to_string(number); }
-
-  /// Every document once after the other, again and again, while stable follows.
-  void write_revisions(int revisions = kRevisions, int documents = kDocuments) {
-    for (int revision = 0; revision < revisions; ++revision)
-      for (int d = 0; d < documents; ++d) {
-        last_ = put(name(d), {"a"});
-        if (d % 3 == 0) ASSERT_TRUE(stable_reaches(last_));
-      }
-  }
-  /// Until it is over.
-  void compact() {
-    ASSERT_TRUE(stable_reaches(last_));
-    const auto before = writer_->statistics().compactions;
-    writer_->compact();
-    for (int i = 0; i < 100 && writer_->statistics().compactions == before; ++i)
-      env_.advance(std::chrono::milliseconds(200));
-    ASSERT_GT(writer_->statistics().compactions, before);
-  }
-  /// As many passes as it takes to read a channel from `since`, by a reader that knows nothing.
-  Names read_in_pages(const std::string& channel, Sequence since, std::size_t limit) {
-    CacheReader reader(*space_, *allocator_);
-    Names all;
-    while (true) {
-      const PassStart pass = env_.run(reader.start_pass()).value();
-      const auto pages = env_.run(reader.read(
-          pass, ReadMode::stable, {{ChannelId::of_documents(channel), since, {}}}, limit));
-      if (!pages) ADD_FAILURE() << pages.error().context;
-      if (!pages) return all;
-      std::ranges::move(names(pages->at(0)), std::back_inserter(all));
-      if (pages->at(0).complete_to >= pass.stable) return all;
-      since = pages->at(0).complete_to;
-    }
-  }
-  /// What a client holds that was sent these, one after the other.
-  static Names held(const Names& rows) {
-    std::map<std::string, std::string> last;
-    for (const std::string& row : rows) last[row.substr(0, row.find('@'))] = row;
-    Names all;
-    for (const auto& [id, row] : last) all.push_back(row);
-    return all;
-  }
-  Names newest(int documents = kDocuments) const {
-    Names all;
-    for (int d = 0; d < documents; ++d)
-      all.push_back(name(d) + "@" + std::to_string(docs_.at(name(d)).entry.sequence.value()));
-    return all;
-  }
-  bool is_there(const Key& key) { return env_.run(cache_.get(key, kNoDeadline)).ok(); }
-  bool is_dead(Sequence sequence) {
-    const Reply reply = env_.run(cache_.get(space_->sequence_key(sequence), kNoDeadline));
-    if (!reply.ok()) return is_there(space_->fold_key(sequence));
-    return SequenceDocument::decode(sequence, reply.bytes).value().is_dead;
-  }
-  /// Sequence documents that a reader looks at who knows nothing and reads all of a channel.
-  std::uint64_t cost_of_first_sync() {
-    CacheReader cold(*space_, *allocator_);
-    const PassStart pass = env_.run(cold.start_pass()).value();
-    EXPECT_TRUE(env_.run(cold.read(pass, ReadMode::stable,
-                                   {{ChannelId::of_documents("a"), Sequence(), {}}}, 100'000)));
-    return cold.statistics().document_reads;
-  }
-  std::uint64_t length_of_block(std::uint64_t block) {
-    const Key key = space_->block_key(ChannelId::of_documents("a"), block);
-    return env_.run(cache_.get(key, kNoDeadline)).bytes.size();
-  }
-
-  Sequence last_;
-};
-
-class CompactionOfAnyFormat : public CompactionTest,
-                              public testing::WithParamInterface<BlockFormat> {
- protected:
-  static CacheSettings settings() {
-    CacheSettings settings = small_settings(GetParam());
-    settings.sequences_per_tag = 8;
-    return settings;
-  }
-  CompactionOfAnyFormat() : CompactionTest(settings()) {}
-};
+using Names = CompactionTest::Names;
 
 INSTANTIATE_TEST_SUITE_P(All, CompactionOfAnyFormat,
                          testing::Values(BlockFormat::append, BlockFormat::indexed),
@@ -267,63 +178,6 @@ TEST_P(CompactionOfAnyFormat, AnyWriteMayFailOrBeUnknown) {
   EXPECT_EQ(read_in_pages("a", Sequence(), 3), newest());
 }
 
-// --- Folds ---------------------------------------------------------------------------------------
-
-TEST_P(CompactionOfAnyFormat, DeadNumbersKeepNoKeys) {
-  start_writer();
-  write_revisions();
-  const Sequence gap = allocate().first;
-  write_revisions();
-  compact();
-  for (Sequence s(2); space_->last_of_tag(s) <= last_; s = s.next()) {
-    const bool is_current = std::ranges::any_of(
-        docs_, [&](const auto& document) { return document.second.entry.sequence == s; });
-    EXPECT_EQ(is_there(space_->sequence_key(s)), is_current) << s.value();
-  }
-  EXPECT_TRUE(is_dead(gap));
-  EXPECT_FALSE(is_there(space_->fold_key(last_)));  // somebody may be about to write there
-  EXPECT_EQ(read_in_pages("a", Sequence(), 4), newest());
-}
-
-// R4: as at a dead document.
-TEST_P(CompactionOfAnyFormat, WhoIsLateFindsAFoldedNumberClosed) {
-  start_writer();
-  const Allocation late = allocate();
-  write_revisions();
-  const Sequence superseded = docs_.at(name(3)).recent.front().sequence;
-  compact();
-  ASSERT_FALSE(is_there(space_->sequence_key(late.first)));
-  FrontEndCacheWriter writer(*space_, *reader_, *this);
-  const auto outcomes =
-      env_.run(writer.write({base_write("late", {"a"}, late)}, {late.epoch, late.cache_histories}));
-  EXPECT_EQ(outcomes.at(0), FrontEndCacheWriter::Outcome::left_unfinished);
-  EXPECT_FALSE(is_there(space_->sequence_key(late.first)));
-  StableSequence stable(*space_, base_);
-  Burial burial(*space_, stable);
-  const auto buried = env_.run(
-      burial.bury({{superseded, superseded}, {late.first, late.first}}, Burial::Holders::perhaps));
-  ASSERT_TRUE(buried) << buried.error().context;
-  EXPECT_EQ(buried->dead.size(), 2u);
-  EXPECT_FALSE(is_there(space_->sequence_key(superseded)));
-  // The cache writer gives the write another number (R9).
-  const auto is_moved = [&] { return docs_.at("late").entry.sequence > last_; };
-  for (int i = 0; i < 100 && !is_moved(); ++i) env_.advance(std::chrono::milliseconds(50));
-  const Names found = names(read("a"));
-  const auto moved = "late@" + std::to_string(docs_.at("late").entry.sequence.value());
-  EXPECT_TRUE(is_moved());
-  EXPECT_EQ(std::count(found.begin(), found.end(), moved), 1);
-}
-
-TEST_P(CompactionOfAnyFormat, AReaderMeetsEntriesOfFoldedNumbers) {
-  space_->settings.reader_documents = 2;  // it remembers blocks, but not what is at their numbers
-  start_writer();
-  write_revisions(3);
-  ASSERT_EQ(names(read("a")), newest());  // now it has all blocks
-  write_revisions(3);
-  compact();
-  ASSERT_EQ(names(read("a", Sequence(), ReadMode::stable)), newest());
-}
-
 // The run is complete only up to the floor of the block that follows it.
 TEST_F(CompactionTest, AnEntryThatCameLateInTheNextBlockIsRead) {
   start_writer();
@@ -451,6 +305,21 @@ TEST_F(CompactionTest, OfTwoAtOnceOneGivesWay) {
   write_revisions(2);
   compact();
   EXPECT_EQ(read_in_pages("a", Sequence(), 3), newest());
+}
+
+TEST_F(CompactionTest, WhatIsTooMuchForOnePassIsDoneByTheNext) {
+  space_->settings.sequences_per_tag = 8;  // one is read at least
+  space_->settings.compaction_entries = 16;
+  start_writer();
+  write_revisions();
+  ASSERT_TRUE(stable_reaches(last_));
+  writer_->compact();
+  ASSERT_TRUE(writer_->statistics().is_compacting);
+  for (int i = 0; i < 100 && writer_->statistics().is_compacting; ++i)
+    env_.advance(std::chrono::milliseconds(200));
+  EXPECT_FALSE(writer_->statistics().is_compacting);
+  EXPECT_GT(writer_->statistics().compactions, 1u);
+  EXPECT_EQ(writer_->statistics().documents_dropped, (kRevisions - 1) * kDocuments);
 }
 
 // --- What it brings ------------------------------------------------------------------------------

@@ -19,9 +19,17 @@ namespace headgate {
 operation::Insert insert_unless_folded(const CacheSpace& space, const SequenceDocument& document,
                                        WriteOptions options);
 
+/// Folds the tags of `numbers`, ascending, all at or below the floor with all of their tags. Only
+/// when it returns success may documents of these tags be removed, under the same histories.
+/// Suspends; idempotent. Errors: rolled_back, unavailable, no_space, overloaded,
+/// timeout_unknown_outcome: some may be written, which does no harm.
+Task<Result<void>> write_folds(const CacheSpace& space, std::vector<Sequence> numbers,
+                               std::vector<HistoryId> cache_histories);
+
 /// Of `missing`, which had no sequence document when they were looked for, those that are dead by a
 /// fold, ascending. Suspends; idempotent.
-/// Errors: rolled_back (under other histories than `cache_histories`), what reading comes to.
+/// Errors: rolled_back (under other histories than `cache_histories`), unavailable,
+/// timeout_unknown_outcome.
 Task<Result<std::vector<Sequence>>> find_folded(const CacheSpace& space,
                                                 std::vector<Sequence> missing,
                                                 std::vector<HistoryId> cache_histories);

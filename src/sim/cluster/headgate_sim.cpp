@@ -191,7 +191,6 @@ int replay(const Arguments& arguments) {
   return arguments.is_shorten ? shorten(*script, arguments) : show(*script, arguments);
 }
 
-// Every rule must be missed, or the checkers see too little.
 std::set<std::string, std::less<>> split_rules(std::string_view rules) {
   std::set<std::string, std::less<>> names;
   while (!rules.empty()) {
@@ -202,6 +201,7 @@ std::set<std::string, std::less<>> split_rules(std::string_view rules) {
   return names;
 }
 
+// Every rule must be missed, or the checkers see too little.
 int break_rules(const Arguments& arguments) {
   int unnoticed = 0;
   fmt::print("{:<16} {:>8}  {}\n", "rule", "seeds", "broken promise");

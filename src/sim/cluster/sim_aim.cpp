@@ -65,6 +65,8 @@ std::string_view name_of(KeyKind kind) {
       return "access counter";
     case KeyKind::sequence_counter:
       return "sequence counter";
+    case KeyKind::sequence_fold:
+      return "sequence fold";
     default:
       return {};
   }
